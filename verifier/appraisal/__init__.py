@@ -1,0 +1,1 @@
+"""Authentication, checks, policy, findings and the verdict. Pure."""

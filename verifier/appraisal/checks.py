@@ -1,0 +1,83 @@
+"""The closed registry of checks: their ids, what each one compares, and the clause behind it.
+
+An id is public vocabulary: never renamed, never reused. A finding can only be made of a check
+that stands here. ``spec`` names the document and clause; "SNP ABI" is AMD publication 56860,
+"KDS" is AMD publication 57230, "design" is the design of this project (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["CHECKS", "Check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One registered check: stable ``id``, ``title`` in words, ``spec`` clause."""
+
+    id: str
+    title: str
+    spec: str
+
+
+_ALL = (
+    # The evidence bundle.
+    Check("bundle.format", "the bundle is complete and well formed", "schemas/bundle.v1"),
+    Check("bundle.member", "a bundle member has the digest that bundle.json states", "schemas/bundle.v1"),
+    # The log.
+    Check("log.proof.format", "the .tlog-proof is well formed", "C2SP tlog-proof"),
+    Check("log.checkpoint.signature", "the checkpoint is signed by the log of the policy", "C2SP tlog-checkpoint, signed-note"),
+    Check("log.witness.quorum", "enough witnesses of the policy cosigned the checkpoint", "C2SP tlog-policy, tlog-cosignature"),
+    Check("log.inclusion", "the entry is in the tree that the checkpoint signs", "RFC 6962 section 2.1.1"),
+    # The release.
+    Check("release.format", "the entry is a canonical envelope of a known statement", "design section 4, RFC 8785"),
+    Check("release.signature", "a publisher of the policy signed the release", "DSSE v1, protocol"),
+    Check("release.role", "the release is for the role of the policy", "design section 4"),
+    Check("release.product", "the release is of the product of the policy", "design section 4"),
+    Check("release.security_version", "the security version number is not below the floor", "design section 4"),
+    Check("release.not_after", "the release has not expired", "design section 4"),
+    Check("release.expected_evidence", "the kind of evidence that the release promises was given", "design section 4"),
+    Check("release.measurement", "the launch measurement is one that the release states", "design section 4"),
+    # The kind of platform.
+    Check("evidence.platform", "the evidence comes from the kind of platform that the policy names", "design section 3"),
+    # AMD SEV-SNP: the certificate (VEK = VCEK or VLEK).
+    Check("snp.vek.format", "the VEK certificate is well formed and has AMD's extensions", "KDS, VCEK certificate format"),
+    Check("snp.chain.root", "CA certificates offered with the evidence are the pinned ones", "KDS, certificate chain"),
+    Check("snp.chain.validity", "the pinned CA certificates are valid at the instant", "RFC 5280 section 4.1.2.5"),
+    Check("snp.vek.issuer", "the VEK names the issuer that is pinned for its product and kind", "KDS, certificate chain"),
+    Check("snp.vek.signature", "the VEK is signed by the pinned vendor key", "KDS; RFC 8017 section 8.1.2"),
+    Check("snp.vek.validity", "the VEK is valid at the instant", "RFC 5280 section 4.1.2.5"),
+    # AMD SEV-SNP: the report.
+    Check("snp.report.format", "the report is well formed and of a known version", "SNP ABI, ATTESTATION_REPORT"),
+    Check("snp.report.unknown_bits", "no bit is set whose meaning is unknown", "SNP ABI, ATTESTATION_REPORT"),
+    Check("snp.report.signing_key", "the report was signed by the kind of key that the VEK certifies", "SNP ABI, KEY_INFO"),
+    Check("snp.report.unsigned_tail", "the bytes after the signature, which nobody signs, are zero", "SNP ABI, SIGNATURE"),
+    Check("snp.report.signature", "the VEK signed the received bytes of the report", "SNP ABI, SIGNATURE; FIPS 186-5"),
+    Check("snp.tcb.reported_equals_certificate", "REPORTED_TCB is the TCB that the VEK was derived for", "SNP ABI, REPORTED_TCB; KDS, SPL extensions"),
+    Check("snp.tcb.order", "REPORTED_TCB <= COMMITTED_TCB <= CURRENT_TCB, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.chip_id.equals_certificate", "CHIP_ID is the chip that the VCEK was issued for", "SNP ABI, CHIP_ID; KDS, hwID"),
+    Check("snp.product.agreement", "report, certificate and vendor key name one product", "SNP ABI, CPUID fields; KDS, productName"),
+    # AMD SEV-SNP: the policy.
+    Check("snp.product.allowed", "the product is one that the policy accepts", "policy sev_snp.products"),
+    Check("snp.signing_key.allowed", "the kind of signing key is one that the policy accepts", "policy sev_snp.signing_keys"),
+    Check("snp.vmpl", "the report was requested from an accepted privilege level", "SNP ABI, VMPL"),
+    Check("snp.policy.debug", "the guest cannot be debugged by the host", "SNP ABI, POLICY bit 19"),
+    Check("snp.policy.migrate", "the guest cannot be migrated by a migration agent", "SNP ABI, POLICY bit 18"),
+    Check("snp.policy.smt", "simultaneous multithreading is as the policy says", "SNP ABI, POLICY bit 16"),
+    Check("snp.platform_info", "the platform protections that the policy requires are on", "SNP ABI, PLATFORM_INFO"),
+    Check("snp.tcb.reported_minimum", "REPORTED_TCB is not below the floor, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.tcb.launch_minimum", "LAUNCH_TCB is not below the floor, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.firmware.minimum", "the running firmware is not older than the floor", "SNP ABI, CURRENT_MAJOR, _MINOR, _BUILD"),
+    Check("snp.measurement", "MEASUREMENT is one that the policy names", "SNP ABI, MEASUREMENT"),
+    Check("snp.report_data", "REPORT_DATA is what the policy expects", "SNP ABI, REPORT_DATA"),
+    Check("snp.host_data", "HOST_DATA is what the policy expects", "SNP ABI, HOST_DATA"),
+    Check("snp.chip.enrolled", "the chip is one that the policy names", "SNP ABI, CHIP_ID"),
+    # What an authenticity-only run names as not appraised.
+    Check("policy.appraisal", "a policy says what the authentic values must be", "RFC 9334 section 8.5"),
+)  # fmt: skip
+
+CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})
+"""Every check by its id."""
