@@ -1,0 +1,1 @@
+"""The rules of the house, read from the source. Each rule also shows that it can fail."""

@@ -1,0 +1,209 @@
+"""Who may import whom. The import graph is the trust argument, and the privacy argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.architecture.source import (
+    PACKAGES,
+    Module,
+    Violation,
+    assert_holds,
+    broken,
+    imports,
+    snippet,
+    within,
+)
+
+FORMATS = (
+    "verifier.errors",
+    "verifier.tlog",
+    "verifier.wire",
+    "verifier.release",
+    "verifier.evidence",
+)
+
+# What a room may import of this project besides itself. A room that is not here may not exist.
+BELOW: dict[str, tuple[str, ...]] = {
+    "verifier.errors": (),
+    "verifier.tlog": ("verifier.errors",),
+    "verifier.wire": ("verifier.errors", "verifier.tlog"),
+    "verifier.release": ("verifier.errors", "verifier.tlog"),
+    # snp_root holds the names of products and key kinds; the keys themselves stay out of reach.
+    "verifier.evidence": ("verifier.errors", "verifier.tlog", "verifier.roots.snp_root"),
+    "verifier.roots": ("verifier.errors",),
+    "verifier.measurement": FORMATS,
+    "verifier.appraisal": (*FORMATS, "verifier.roots", "verifier.measurement"),
+    "verifier.report": (*FORMATS, "verifier.roots", "verifier.measurement", "verifier.appraisal"),
+    "verifier.fetch": (*FORMATS, "verifier.roots"),
+    "verifier.cli": ("verifier",),
+    "verifier.__main__": ("verifier.cli",),
+    "verifier": (),
+    "log_server": ("verifier.errors", "verifier.tlog", "verifier.release"),
+    # What the platform measures and signs it does with its own code or with sev-snp-measure.
+    "pipeline.platform": ("verifier.errors", "verifier.tlog", "verifier.evidence"),
+    "pipeline": (),
+}
+
+# Code that is not ours nor Python's, and the only places that may use it.
+THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "click": ("verifier.cli", "log_server.cli", "pipeline"),
+    "cryptography": (
+        "verifier.tlog",
+        "verifier.release",
+        "verifier.evidence",
+        "verifier.appraisal",
+        "verifier.roots",
+        "verifier.cli",
+        "log_server",
+        "pipeline",
+    ),
+    "httptools": ("log_server.server",),
+    "merkle_json": ("verifier.report.similarity",),
+    "pyasn1": ("verifier.evidence", "pipeline.platform"),
+    "pyasn1_modules": (),
+    "requests": ("verifier.fetch", "log_server.source"),
+    "rfc8785": (
+        "verifier.tlog",
+        "verifier.release",
+        "verifier.evidence",
+        "verifier.report",
+        "log_server",
+    ),
+    "sevsnpmeasure": ("pipeline.platform",),
+    "sigstore": ("verifier.release.sigstore_bundle",),
+    "sqlalchemy": ("log_server.store",),
+    "starlette": ("log_server.app", "log_server.problems"),
+    "uvicorn": ("log_server.server",),
+    "uvloop": ("log_server.server",),
+}
+
+
+def room_of(name: str) -> str:
+    """The longest room that ``name`` lies in."""
+    rooms = [room for room in BELOW if within(name, room)]
+    return max(rooms, key=len, default="")
+
+
+def upward_imports(module: Module) -> Iterator[Violation]:
+    room = room_of(module.name)
+    for line, target in imports(module):
+        if target.split(".")[0] not in PACKAGES:
+            continue
+        allowed = (room, *BELOW[room]) if room not in ("verifier", "pipeline") else BELOW[room]
+        if not any(within(target, other) for other in allowed):
+            yield Violation(module.path, line, f"{room} may not import {target}")
+
+
+def rooms_without_rule(module: Module) -> Iterator[Violation]:
+    package = module.name.split(".")[0]
+    is_front_door = module.name == package and module.is_package
+    if package != "log_server" and room_of(module.name) == package and not is_front_door:
+        yield Violation(module.path, 1, f"{module.name} lies in no room: give it a row in BELOW")
+
+
+def foreign_imports(module: Module) -> Iterator[Violation]:
+    for line, target in imports(module):
+        package = target.split(".")[0]
+        places = THIRD_PARTY.get(package)
+        if places is not None and not any(within(module.name, place) for place in places):
+            yield Violation(module.path, line, f"{module.name} may not import {package}")
+
+
+def unlisted_imports(module: Module) -> Iterator[Violation]:
+    import sys
+
+    known = {*sys.stdlib_module_names, *THIRD_PARTY, *PACKAGES}
+    for line, target in imports(module):
+        if target.split(".")[0] not in known:
+            yield Violation(module.path, line, f"{target.split('.')[0]} has no row in THIRD_PARTY")
+
+
+def test_rooms_import_only_what_lies_below_them() -> None:
+    assert_holds(upward_imports)
+
+
+def test_an_upward_import_is_reported() -> None:
+    bad = "from verifier.errors import ParseError\nfrom verifier.appraisal import checks\n"
+    assert broken(upward_imports, snippet("verifier.tlog.note", bad)) == [
+        "verifier/tlog/note.py:2: verifier.tlog may not import verifier.appraisal.checks"
+    ]
+
+
+def test_an_upward_import_cannot_hide() -> None:
+    for hidden in (
+        "from ..appraisal import checks",
+        "from .. import appraisal",
+        "import verifier.appraisal.checks as c",
+        "def f():\n    from verifier.appraisal import checks",
+        "import importlib\nimportlib.import_module('verifier.appraisal')",
+    ):
+        assert broken(upward_imports, snippet("verifier.tlog.note", hidden)), hidden
+
+
+def test_the_judge_imports_neither_the_record_nor_the_reference_system() -> None:
+    for stranger in ("log_server.tree", "pipeline.platform"):
+        bad = snippet("verifier.cli.verify", f"import {stranger}\n")
+        assert broken(upward_imports, bad) == [
+            f"verifier/cli/verify.py:1: verifier.cli may not import {stranger}"
+        ]
+
+
+def test_parsers_of_evidence_cannot_name_a_vendor_key() -> None:
+    bad = snippet("verifier.evidence.snp_report", "from verifier.roots.amd import AMD_ROOTS\n")
+    (line,) = broken(upward_imports, bad)
+    assert line.endswith(":1: verifier.evidence may not import verifier.roots.amd.AMD_ROOTS")
+
+
+def test_the_record_sees_only_the_formats_of_the_log() -> None:
+    bad = snippet("log_server.tree", "from verifier.evidence import snp_report\n")
+    assert broken(upward_imports, bad) == [
+        "log_server/tree.py:1: log_server may not import verifier.evidence.snp_report"
+    ]
+
+
+def test_roles_of_the_reference_system_never_import_one_another() -> None:
+    bad = snippet("pipeline.platform.report", "from pipeline.relay import app\n")
+    assert broken(upward_imports, bad) == [
+        "pipeline/platform/report.py:1: pipeline.platform may not import pipeline.relay.app"
+    ]
+
+
+def test_every_room_has_a_rule() -> None:
+    assert_holds(rooms_without_rule)
+
+
+def test_a_room_without_a_rule_is_reported() -> None:
+    assert broken(rooms_without_rule, snippet("verifier.magic.spell", "")) == [
+        "verifier/magic/spell.py:1: verifier.magic.spell lies in no room: give it a row in BELOW"
+    ]
+    assert broken(rooms_without_rule, snippet("pipeline.relay.app", ""))
+
+
+def test_the_rooms_form_no_circle() -> None:
+    for room, below in BELOW.items():
+        for other in below:
+            assert room not in BELOW[room_of(other)], f"{room} and {other} may import one another"
+
+
+def test_foreign_code_stays_in_its_room() -> None:
+    assert_holds(foreign_imports)
+
+
+def test_foreign_code_out_of_its_room_is_reported() -> None:
+    bad = snippet("log_server.tree", "from merkle_json import MerkleJson\n")
+    assert broken(foreign_imports, bad) == [
+        "log_server/tree.py:1: log_server.tree may not import merkle_json"
+    ]
+    assert broken(foreign_imports, snippet("verifier.appraisal.appraise", "import requests\n"))
+    assert not broken(foreign_imports, snippet("verifier.report.similarity", bad.text))
+
+
+def test_all_foreign_code_is_listed() -> None:
+    assert_holds(unlisted_imports)
+
+
+def test_unlisted_foreign_code_is_reported() -> None:
+    assert broken(unlisted_imports, snippet("verifier.tlog.note", "import numpy\n")) == [
+        "verifier/tlog/note.py:1: numpy has no row in THIRD_PARTY"
+    ]

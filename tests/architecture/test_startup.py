@@ -1,0 +1,37 @@
+"""What a verifying client loads: nothing of the record, the server, or network trust roots."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.source import ROOT, words
+
+LAZY = words("log_server pipeline sigstore sqlalchemy starlette uvicorn")
+
+
+def loaded(*arguments: str) -> frozenset[str]:
+    """Top-level names that ``python ARGUMENTS`` imports, from the interpreter's own listing."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return frozenset(line.rsplit("|", 1)[-1].strip().split(".")[0] for line in lines)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-m", "verifier", "--version"), ("-c", "import verifier.cli")]
+)
+def test_the_judge_starts_without_the_record(arguments: tuple[str, ...]) -> None:
+    names = loaded(*arguments)
+    assert "verifier" in names
+    assert not LAZY & names
+
+
+def test_a_loaded_package_is_seen() -> None:
+    assert "sqlalchemy" in loaded("-c", "import sqlalchemy")
+    assert "log_server" in loaded("-c", "import log_server")
