@@ -21,7 +21,7 @@ from verifier.errors import AuditError, ParseError, UnsupportedError, Verificati
 
 __all__ = ["Ledger"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Ledger:
@@ -42,13 +42,13 @@ class Ledger:
     def attempt(
         self,
         check: str,
-        step: Callable[[], T],
+        step: Callable[[], _T],
         *,
         expected: str,
-        got: Callable[[T], str],
+        got: Callable[[_T], str],
         source: str,
         hint: str = "",
-    ) -> T | None:
+    ) -> _T | None:
         """Take ``step``; record a pass, or the failure that it raised and return None.
 
         Malformed and unknown input is a failure of class ``input``, a false claim one of class
@@ -85,8 +85,8 @@ class Ledger:
         )
 
     def enter(
-        self, step: Callable[[], T], *, findings_of: Callable[[T], Iterable[Finding]]
-    ) -> T | None:
+        self, step: Callable[[], _T], *, findings_of: Callable[[_T], Iterable[Finding]]
+    ) -> _T | None:
         """Go through a door that makes its own findings; None if it stays shut."""
         try:
             result = step()

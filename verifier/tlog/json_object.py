@@ -16,7 +16,7 @@ from verifier.tlog.strict import excerpt, parse_hex, parse_hex_integer, parse_ti
 
 __all__ = ["JsonObject"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _KINDS = {
     dict: "an object",
@@ -100,7 +100,7 @@ class JsonObject:
         """Read an instant, ``YYYY-MM-DDThh:mm:ssZ``."""
         return self._reading(name, lambda text: parse_timestamp(text, what=""))
 
-    def _reading(self, name: str, read: Callable[[str], T]) -> T:
+    def _reading(self, name: str, read: Callable[[str], _T]) -> _T:
         try:
             return read(self._typed(name, str))
         except ParseError as error:

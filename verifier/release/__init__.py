@@ -1,0 +1,1 @@
+"""What is logged: statements, their envelope, the kinds of entries. Pure."""
