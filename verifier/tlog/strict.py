@@ -176,8 +176,9 @@ def _refuse_lone_surrogate(value: Any, what: str) -> None:
 
 def _check_depth(text: str, what: str) -> None:
     # Counted before parsing, because the parser recurses. Brackets inside strings are skipped.
+    # A string need not end: else each of its quotes would be tried as a start, in quadratic time.
     depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', text, re.DOTALL):
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.DOTALL):
         opens = token[0] in ("[", "{")
         depth += opens - (token[0] in ("]", "}"))
         if depth > JSON_MAX_DEPTH:
