@@ -1,0 +1,1 @@
+"""Predicted launch measurements. Pure."""
