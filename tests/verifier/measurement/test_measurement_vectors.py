@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -93,17 +94,16 @@ def test_firmware_digest(listed: list[dict[str, Any]], folder: Path) -> None:
     assert firmware_digest(raw).hex() == vector["expected"]
 
 
-def test_firmware_of_debian(listed: list[dict[str, Any]], folder: Path) -> None:
+def test_firmware_of_debian(listed: list[dict[str, Any]]) -> None:
     debian = [v for v in listed if DEBIAN.match(v.get("firmware", ""))]
     assert len(debian) == 3
-    path = folder / "OVMF.fd"
-    if not path.is_file():
-        pytest.skip(f"the image is not among the vectors: {debian[0]['firmware']}")
-    firmware = path.read_bytes()
+    # The image is not among the vectors: it is that of one version of Debian's package ovmf.
+    path = Path(os.environ.get("CVM_AUDIT_OVMF", "/usr/share/ovmf/OVMF.fd"))
+    firmware = path.read_bytes() if path.is_file() else b""
+    digest = hashlib.sha256(firmware).hexdigest()
+    if not all(digest in vector["firmware"] for vector in debian):
+        pytest.skip(f"{path} is not {debian[0]['firmware']}")
     for vector in debian:
-        found = DEBIAN.match(vector["firmware"])
-        assert found is not None
-        assert hashlib.sha256(firmware).hexdigest() == found[1]
         assert_measures(from_binaries(vector, firmware), vector["expected"])
 
 
