@@ -60,7 +60,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "httptools": ("log_server.server",),
     "merkle_json": ("verifier.report.similarity",),
-    "pyasn1": ("verifier.evidence", "pipeline.platform"),
+    "pyasn1": (),
     "pyasn1_modules": (),
     "requests": ("verifier.fetch", "log_server.source"),
     "rfc8785": (

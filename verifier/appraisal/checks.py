@@ -47,6 +47,7 @@ _ALL = (
     Check("snp.vek.format", "the VEK certificate is well formed and has AMD's extensions", "KDS, VCEK certificate format"),
     Check("snp.chain.root", "CA certificates offered with the evidence are the pinned ones", "KDS, certificate chain"),
     Check("snp.chain.validity", "the pinned CA certificates are valid at the instant", "RFC 5280 section 4.1.2.5"),
+    Check("snp.chain.revocation", "no certificate of the chain is revoked", "RFC 5280 section 5"),
     Check("snp.vek.issuer", "the VEK names the issuer that is pinned for its product and kind", "KDS, certificate chain"),
     Check("snp.vek.signature", "the VEK is signed by the pinned vendor key", "KDS; RFC 8017 section 8.1.2"),
     Check("snp.vek.validity", "the VEK is valid at the instant", "RFC 5280 section 4.1.2.5"),
@@ -58,6 +59,7 @@ _ALL = (
     Check("snp.report.signature", "the VEK signed the received bytes of the report", "SNP ABI, SIGNATURE; FIPS 186-5"),
     Check("snp.tcb.reported_equals_certificate", "REPORTED_TCB is the TCB that the VEK was derived for", "SNP ABI, REPORTED_TCB; KDS, SPL extensions"),
     Check("snp.tcb.order", "REPORTED_TCB <= COMMITTED_TCB <= CURRENT_TCB, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.firmware.order", "the committed firmware is not newer than the running one", "SNP ABI, COMMITTED_MAJOR, _MINOR, _BUILD"),
     Check("snp.chip_id.equals_certificate", "CHIP_ID is the chip that the VCEK was issued for", "SNP ABI, CHIP_ID; KDS, hwID"),
     Check("snp.product.agreement", "report, certificate and vendor key name one product", "SNP ABI, CPUID fields; KDS, productName"),
     # AMD SEV-SNP: the policy.
@@ -75,8 +77,6 @@ _ALL = (
     Check("snp.report_data", "REPORT_DATA is what the policy expects", "SNP ABI, REPORT_DATA"),
     Check("snp.host_data", "HOST_DATA is what the policy expects", "SNP ABI, HOST_DATA"),
     Check("snp.chip.enrolled", "the chip is one that the policy names", "SNP ABI, CHIP_ID"),
-    # What an authenticity-only run names as not appraised.
-    Check("policy.appraisal", "a policy says what the authentic values must be", "RFC 9334 section 8.5"),
 )  # fmt: skip
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

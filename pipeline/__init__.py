@@ -1,0 +1,1 @@
+"""The reference CVM system. Roles never import one another."""

@@ -1,0 +1,1 @@
+"""The simulated secure processor, for machines without SEV-SNP. Never AMD."""

@@ -1,0 +1,1 @@
+"""Bytes to parsed evidence, believed by no one. Pure."""
