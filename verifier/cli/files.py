@@ -1,0 +1,106 @@
+"""The files of the command line: read up to a limit, written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from verifier.errors import ParseError
+from verifier.evidence.bundle import MAX_MEMBER
+
+__all__ = ["UnusableFileError", "read_bundle", "read_file", "write_directory", "write_file"]
+
+_MAX_BUNDLE_FILES = 256
+_MAX_BUNDLE_SIZE = 64 * 1024 * 1024  # bytes of all files together
+
+
+def read_file(path: Path, *, limit: int = MAX_MEMBER) -> bytes:
+    """Read a file of at most ``limit`` bytes.
+
+    Raises ParseError for a longer one, UnusableFileError (exit 2) if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    if len(data) > limit:
+        raise ParseError(str(path), expected=f"at most {limit} bytes", got="more")
+    return data
+
+
+def read_bundle(folder: Path) -> dict[str, bytes]:
+    """Read every regular file below ``folder``, by its relative path with ``/``.
+
+    Symbolic links are refused: a bundle is its own bytes. Raises ParseError,
+    UnusableFileError.
+    """
+    files: dict[str, bytes] = {}
+    left = _MAX_BUNDLE_SIZE
+    try:
+        paths = sorted(folder.rglob("*"))
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise ParseError(f"bundle member {name}", expected="a regular file", got="another kind")
+        if path.is_file():
+            files[name] = read_file(path)
+            left -= len(files[name])
+        if len(files) > _MAX_BUNDLE_FILES:
+            raise ParseError("bundle", expected=f"at most {_MAX_BUNDLE_FILES} files", got="more")
+        if left < 0:
+            raise ParseError("bundle", expected=f"at most {_MAX_BUNDLE_SIZE} bytes", got="more")
+    return files
+
+
+def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Write a new file whole, or leave nothing.
+
+    Refuses to overwrite (UnusableFileError).
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            os.link(partial, path)  # unlike a rename, this never replaces what is there
+        finally:
+            partial.unlink()
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def write_directory(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder with ``files`` by relative path, whole, or leave nothing."""
+    if folder.exists():
+        raise _unusable(folder, FileExistsError(errno.EEXIST, "it exists already"))
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    try:
+        for name, data in files.items():
+            target = partial / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        partial.rename(folder)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+class UnusableFileError(click.ClickException):
+    """A file that was named on the command line cannot be read or written."""
+
+    exit_code = 2  # click's own says 1, which here is the code of a judgement
+
+
+def _unusable(path: Path, error: OSError) -> UnusableFileError:
+    return UnusableFileError(f"{path}: {error.strerror or type(error).__name__}")

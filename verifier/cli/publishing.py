@@ -1,0 +1,93 @@
+"""The publisher's private key: made, read and used here, and nowhere else in the judge.
+
+Its text is that of Go's note keys, ``PRIVATE+KEY+<name>+<hash>+<base64(0x01 || seed)>``
+(golang.org/x/mod/sumdb/note), so that other tools of the field can use it.
+"""
+
+from __future__ import annotations
+
+import base64
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from verifier.cli.files import read_file
+from verifier.errors import ParseError, PolicyError
+from verifier.release.dsse import (
+    MAX_ENVELOPE,
+    EnvelopeSignature,
+    encode_envelope,
+    pre_authentication_encoding,
+)
+from verifier.release.entry import parse_entry
+from verifier.release.publisher import PublisherKey
+from verifier.release.statement import PAYLOAD_TYPE, canonical_statement
+from verifier.tlog.note import Algorithm, parse_public_key
+from verifier.tlog.strict import parse_base64, parse_utf8
+
+__all__ = ["Publisher", "generate_key", "read_key", "sign_statement"]
+
+_PREFIX = "PRIVATE+KEY+"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Publisher:
+    """A private key with its public half. Its repr shows nothing."""
+
+    key: PublisherKey
+    private: Ed25519PrivateKey
+
+
+def _public(name: str, private: Ed25519PrivateKey) -> PublisherKey:
+    raw = private.public_key().public_bytes_raw()
+    return PublisherKey(parse_public_key(name=name, algorithm=Algorithm.ED25519, public_key=raw))
+
+
+def generate_key(name: str) -> tuple[bytes, str]:
+    """A new key: the private text for the file, the public vkey. ParseError for a bad name."""
+    private = Ed25519PrivateKey.generate()
+    key = _public(name, private)
+    seed = base64.b64encode(b"\x01" + private.private_bytes_raw()).decode("ascii")
+    return f"{_PREFIX}{key.keyid}+{seed}\n".encode(), str(key.vkey)
+
+
+def read_key(path: Path) -> Publisher:
+    """Read a private key file, which only its owner may read.
+
+    Raises PolicyError (exit 2) for wide permissions and for a malformed file. The content never
+    enters an error message.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise PolicyError(str(path), expected="mode 0600", got=f"{mode:04o}", hint="chmod 600 it")
+    expected = f"{_PREFIX}<name>+<hash>+<base64>"
+    try:
+        text = parse_utf8(read_file(path, limit=4096), what=str(path))
+        name, keyhash, seed = text.removesuffix("\n").removeprefix(_PREFIX).split("+", 2)
+        secret = parse_base64(seed, what=str(path), size=33)
+    except (ParseError, ValueError):
+        raise PolicyError(str(path), expected=expected, got="another text") from None
+    private = Ed25519PrivateKey.from_private_bytes(secret[1:])
+    key = _public(name, private)
+    if not text.startswith(_PREFIX) or secret[0] != 1 or key.vkey.key_id.hex() != keyhash:
+        raise PolicyError(str(path), expected=expected, got="another kind, or a wrong hash")
+    return Publisher(key, private)
+
+
+def sign_statement(statement: bytes, publisher: Publisher) -> bytes:
+    """Canonicalise, sign and wrap a statement: the entry to be logged.
+
+    Raises ParseError unless the result is an entry of a known kind, so that nothing is signed
+    for the log that the judge could not read.
+    """
+    payload = canonical_statement(statement)
+    signed = pre_authentication_encoding(PAYLOAD_TYPE, payload)
+    signature = EnvelopeSignature(publisher.key.keyid, publisher.private.sign(signed))
+    entry = encode_envelope(PAYLOAD_TYPE, payload, (signature,))
+    if len(entry) > MAX_ENVELOPE:
+        got = f"{len(entry)} bytes"
+        raise ParseError("entry", expected=f"at most {MAX_ENVELOPE} bytes", got=got)
+    parse_entry(entry)
+    return entry

@@ -1,0 +1,39 @@
+"""``cvm-audit verify BUNDLE``: everything that the policy requires, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from verifier.appraisal.appraise import appraise_bundle
+from verifier.cli.files import read_bundle
+from verifier.cli.judging import Judging, judging_options, load_policy, load_roots
+
+__all__ = ["verify"]
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--policy",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The auditor's own policy (TOML). Never taken from the bundle.",
+)
+@judging_options
+def verify(bundle: Path, policy: Path, **options: Any) -> None:
+    """Judge an evidence BUNDLE (a folder with bundle.json) under a policy.
+
+    Reads files only; opens no socket, with or without --offline.
+    """
+    judging = Judging.of(options)
+    verdict = appraise_bundle(
+        read_bundle(bundle),
+        policy=load_policy(policy),
+        roots=load_roots(judging.trust_root),
+        now=judging.instant,
+        nonce=judging.nonce,
+    )
+    judging.conclude(verdict, command=("verify", str(bundle), "--policy", str(policy)))

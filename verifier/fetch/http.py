@@ -1,0 +1,67 @@
+"""HTTP: an address to bytes, bounded in size and in time. Verifies nothing."""
+
+from __future__ import annotations
+
+import requests
+
+from verifier.errors import FetchError
+
+__all__ = ["DEFAULT_TIMEOUT", "fetch_bytes", "post_bytes"]
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds to wait for a connection, and again for each part of the answer."""
+
+_HEADERS = {"User-Agent": "cvm-audit", "Accept-Encoding": "gzip, identity"}
+_CHUNK = 65_536
+
+
+def fetch_bytes(url: str, *, limit: int) -> bytes:
+    """GET ``url``. Raises FetchError unless the answer is 200 with at most ``limit`` bytes."""
+    return _exchange("GET", url, body=None, content_type="", limit=limit)
+
+
+def post_bytes(url: str, body: bytes, *, content_type: str, limit: int) -> bytes:
+    """POST ``body``. Raises FetchError unless the answer is 200 with at most ``limit`` bytes."""
+    return _exchange("POST", url, body=body, content_type=content_type, limit=limit)
+
+
+def _exchange(method: str, url: str, *, body: bytes | None, content_type: str, limit: int) -> bytes:
+    headers = _HEADERS | ({"Content-Type": content_type} if content_type else {})
+    try:
+        with (
+            requests.Session() as session,
+            session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=DEFAULT_TIMEOUT,
+                stream=True,
+                allow_redirects=False,
+            ) as response,
+        ):
+            content = _read(response, url, limit)
+    except requests.RequestException as error:
+        raise FetchError(url, expected="an answer", got=_reason(error)) from None
+    if response.status_code != requests.codes.ok:
+        got = f"status {response.status_code}: {content[:200].decode('utf-8', 'replace')}"
+        raise FetchError(url, expected="status 200", got=got)
+    return content
+
+
+def _read(response: requests.Response, url: str, limit: int) -> bytes:
+    # Read in parts, so that an endless or exploding answer is cut off at the limit.
+    content = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        content += chunk
+        if len(content) > limit:
+            raise FetchError(url, expected=f"at most {limit} bytes", got="more")
+    return bytes(content)
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout):
+        return f"nothing within {DEFAULT_TIMEOUT:.0f} s"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__

@@ -1,0 +1,1 @@
+"""A verdict as text or as a document. Pure."""
