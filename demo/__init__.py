@@ -1,0 +1,1 @@
+"""The demo: not installed, run from a checkout by ``make demo``."""
