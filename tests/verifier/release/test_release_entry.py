@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+import jsonschema
 import pytest
 import rfc8785
 
@@ -22,6 +24,9 @@ from verifier.release.publisher import parse_publisher_key
 from verifier.release.statement import PAYLOAD_TYPE
 
 KEYS = (PUBLISHER.key,)
+SCHEMA = json.loads(
+    (Path(__file__).parents[3] / "schemas" / "cvm-release.v1.schema.json").read_text("utf-8")
+)
 
 
 def wrapped(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
@@ -283,3 +288,18 @@ def test_duplicate_json_keys_are_refused() -> None:
     assert base64.b64encode(payload).decode() in raw.decode()
     with pytest.raises(ParseError, match="twice"):
         parse_entry(raw)
+
+
+def test_the_schema_agrees_with_the_parser() -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator.check_schema(SCHEMA)
+    assert list(validator.iter_errors(statement())) == []
+    between_members = {
+        "subject named twice",
+        "artifact without subject",
+        "subject without artifact",
+        "not-after on day 32",
+    }
+    for name, (path, value, _) in STATEMENT_FAULTS.items():
+        refused = not validator.is_valid(changed(statement(), path, value))
+        assert refused is (name not in between_members), name
