@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.synthetic_amd import synthetic_amd
+from tests.vectors.manifest import genuine_pairs, rows
 from verifier.appraisal.authenticate_snp import (
     REPORT_CHECKS,
     VEK_CHECKS,
@@ -31,25 +31,11 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ORDER = int.from_bytes(b"\xff" * 24) << 192 | int(
     "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
 )
-ROW = re.compile(r"^\| (?P<files>[^|]+?) \|(?:[^|]*\|){4} (?P<verdict>[^|]+?) \|$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def snp(vectors: Path) -> Path:
     return vectors / "snp"
-
-
-def rows(snp: Path) -> Iterator[tuple[tuple[Path, ...], str]]:
-    for row in ROW.finditer((snp / "MANIFEST.md").read_text("utf-8")):
-        yield tuple(snp / name for name in row["files"].split(" + ")), row["verdict"]
-
-
-def genuine_pairs(snp: Path) -> list[tuple[Path, Path]]:
-    return [
-        (files[0], files[1])
-        for files, verdict in rows(snp)
-        if len(files) == 2 and verdict.startswith("PASS")
-    ]
 
 
 def during(certificate: VekCertificate) -> datetime:
@@ -123,7 +109,7 @@ def test_an_expired_vlek_is_authentic_at_its_own_time_only(snp: Path) -> None:
         authenticate_vek(certificate, roots=AMD_ROOTS, offered_ca=(), now=NOW)
     failed = [f.check for f in caught.value.findings if f.status is Status.FAIL]
     assert failed == ["snp.vek.validity"]
-    assert caught.value.got == str(NOW)
+    assert caught.value.got == f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_the_vendors_own_ca_certificates_may_be_offered(snp: Path) -> None:

@@ -7,7 +7,7 @@ the pinned ones by digest, because a forged chain is consistent in itself.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 from verifier.appraisal.findings import Finding, Status, compared, finding
 from verifier.errors import VerificationError
@@ -39,13 +39,12 @@ def check_vek(
             _not_made("snp.vek.signature"),
             _not_made("snp.vek.validity"),
         )
-    instant = str(now)
     return (
         _offered(offered_ca, (root.ark, root.signer)),
-        _chain_validity(root, now, instant),
+        _chain_validity(root, now),
         _issuer(certificate, root),
         _signature(certificate, root),
-        _validity(certificate, now, instant),
+        _validity(certificate, now),
     )
 
 
@@ -72,14 +71,14 @@ def _offered(offered_ca: tuple[bytes, ...], pinned: tuple[CaFacts, ...]) -> Find
     )
 
 
-def _chain_validity(root: SnpRoot, now: datetime, instant: str) -> Finding:
+def _chain_validity(root: SnpRoot, now: datetime) -> Finding:
     start = max(root.ark.not_before, root.signer.not_before)
     end = min(root.ark.not_after, root.signer.not_after)
     return compared(
         "snp.chain.validity",
         holds=start <= now <= end,
-        expected=f"{start} to {end}",
-        got=instant,
+        expected=f"{_utc(start)} to {_utc(end)}",
+        got=_utc(now),
         source=_PINNED,
     )
 
@@ -129,15 +128,19 @@ def _signature(certificate: VekCertificate, root: SnpRoot) -> Finding:
     )
 
 
-def _validity(certificate: VekCertificate, now: datetime, instant: str) -> Finding:
+def _validity(certificate: VekCertificate, now: datetime) -> Finding:
     return compared(
         "snp.vek.validity",
         holds=certificate.not_before <= now <= certificate.not_after,
-        expected=f"{certificate.not_before} to {certificate.not_after}",
-        got=instant,
+        expected=f"{_utc(certificate.not_before)} to {_utc(certificate.not_after)}",
+        got=_utc(now),
         source=_VEK,
         hint="an expired certificate can be judged at the instant of its evidence",
     )
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _not_made(check: str) -> Finding:
