@@ -116,7 +116,7 @@ def failures(output: str) -> str:
     """The part of a verdict that a reader looks for first: what failed, and the last line."""
     lines = output.splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("fail"))
-    return "\n".join([*lines[first : first + 4], "…", lines[-1]])
+    return "\n".join([*lines[first : first + 5], "…", lines[-1]])
 
 
 @contextlib.contextmanager
