@@ -22,7 +22,7 @@ class _MemorySequencer:
         self.batches: list[tuple[bytes, ...]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.failure: StorageError | None = None
+        self.failure: Exception | None = None
 
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         del now
@@ -202,3 +202,15 @@ def test_a_client_that_goes_away_does_not_stop_the_others(now: datetime) -> None
 
     _run(sequencer, now, story)
     assert sequencer.batches == [(b"gone", b"stays")]
+
+
+def test_a_bug_leaves_nobody_waiting(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+    sequencer.failure = ZeroDivisionError("in the sequencer")
+
+    async def story(intake: Intake) -> None:
+        with pytest.raises(StoppedError):
+            await asyncio.wait_for(intake.add(b"one"), 5)
+
+    with pytest.raises(ZeroDivisionError):
+        _run(sequencer, now, story)
