@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+import log_server
+import verifier
 from tests.architecture.source import ROOT, words
 
 LOCKS = ("runtime", "dev", "relock")
@@ -142,3 +144,8 @@ def test_both_locks_agree() -> None:
     runtime, dev = pins("runtime"), pins("dev")
     assert runtime.items() <= dev.items()
     assert len(runtime) < len(dev)
+
+
+def test_every_part_has_the_version_of_the_distribution() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert (verifier.__version__, log_server.__version__) == (version, version)

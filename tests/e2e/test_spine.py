@@ -177,6 +177,24 @@ def judge(bundle: Path, policy: Path, *more: str) -> Ran:
     return cvm_audit("verify", bundle, "--policy", policy, "--at", AT, "--offline", *more)
 
 
+def test_the_readme_shows_what_the_program_says(spine: Spine) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    good = judge(spine.path("bundle"), spine.path("policy.toml"))
+    assert good.last.split("; re-verify: ")[0] in readme
+    for check in ("snp.report.signature", "log.inclusion", "release.measurement"):
+        (line,) = [line for line in good.out.splitlines() if line.startswith(f"pass  {check} ")]
+        assert line.split("]: ")[0] in readme
+    raw = bytearray(spine.report.raw)
+    raw[0x50] ^= 1
+    spine.path("readme.bin").write_bytes(raw)
+    bundle = capture(spine, "readme", report=spine.path("readme.bin"))
+    bad = judge(bundle, spine.path("policy.toml"))
+    lines = bad.out.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("fail"))
+    assert "\n".join(lines[first : first + 5]) in readme
+    assert bad.last.split("evidence.platform, ")[0] in readme
+
+
 def finding(ran: Ran, check: str) -> dict[str, str]:
     found: list[dict[str, str]] = [
         f for f in json.loads(ran.out)["findings"] if f["check"] == check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -69,9 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _usage(error)
     except AuditError as error:
         code = _refused(error)
-    except BrokenPipeError:
-        # The reader of our output left. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # click ends so, with 1, when the reader of our output has left. Nobody got a verdict.
         code = EXIT_NOT_DETERMINED
     except Exception as error:  # noqa: BLE001 - the outermost boundary: a bug gets its own code
         click.echo(
