@@ -39,7 +39,14 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in _VERBS:
             return None
-        command: click.Command = importlib.import_module(_VERBS[cmd_name][0]).command
+        try:
+            command: click.Command = importlib.import_module(_VERBS[cmd_name][0]).command
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in ("log_server", "verifier"):
+                raise
+            what = f"cvm-log {cmd_name}"
+            expected = "the extra log: pip install 'cvm-audit[log]'"
+            raise ConfigurationError(what, expected=expected, got=f"no {error.name}") from None
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

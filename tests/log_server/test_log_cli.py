@@ -252,3 +252,16 @@ def test_a_reader_that_leaves_is_no_bug(made: tuple[Path, str]) -> None:
     assert b"Traceback" not in said
     assert b"internal error" not in said
     assert process.returncode == 3
+
+
+def test_without_its_extra_the_program_says_what_to_install(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['sqlalchemy'] = None; from log_server.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "init", str(tmp_path / "log"), "--origin", "a.b/c"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'cvm-audit[log]'" in done.stderr
+    assert not (tmp_path / "log").exists()

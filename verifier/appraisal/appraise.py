@@ -25,11 +25,10 @@ from verifier.appraisal.appraise_snp import (
     expected_checks,
 )
 from verifier.appraisal.authenticate_snp import AuthenticReport
-from verifier.appraisal.findings import Status
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
 from verifier.appraisal.verdict import Target, Verdict
-from verifier.evidence.bundle import MANIFEST, Bundle, parse_bundle, verify_members
+from verifier.evidence.bundle import MANIFEST, IntactBundle, open_bundle, parse_bundle
 from verifier.release.entry import AuthenticRelease
 from verifier.roots.snp_root import SnpRoot
 
@@ -103,7 +102,7 @@ def _nonce(given: bytes | None, recorded: bytes | None) -> Nonce | None:
     return Nonce(recorded, recorded=True) if recorded is not None else None
 
 
-def _open_bundle(ledger: Ledger, files: Mapping[str, bytes]) -> Bundle | None:
+def _open_bundle(ledger: Ledger, files: Mapping[str, bytes]) -> IntactBundle | None:
     bundle = ledger.attempt(
         "bundle.format",
         lambda: parse_bundle(files),
@@ -112,20 +111,18 @@ def _open_bundle(ledger: Ledger, files: Mapping[str, bytes]) -> Bundle | None:
         source=MANIFEST,
     )
     if bundle is None:
+        ledger.skip(("bundle.member",), reason="the bundle could not be read", source=MANIFEST)
         return None
-    before = len(ledger.findings)
-    ledger.attempt(
+    return ledger.attempt(
         "bundle.member",
-        lambda: verify_members(bundle),
+        lambda: open_bundle(bundle),
         expected=f"the sizes and digests of {MANIFEST}",
-        got=lambda _: f"{len(bundle.members)} of {len(bundle.members)} equal",
+        got=lambda b: f"all {len(b.members)} equal",
         source="bundle",
     )
-    intact = ledger.findings[before].status is Status.PASS
-    return bundle if intact else None
 
 
-def _appraise_stages(ledger: Ledger, bundle: Bundle, policy: Policy, auditor: Auditor) -> str:
+def _appraise_stages(ledger: Ledger, bundle: IntactBundle, policy: Policy, auditor: Auditor) -> str:
     authentic = None
     if "evidence" in policy.require:
         evidence = SnpEvidence(
@@ -165,7 +162,7 @@ def _join(
         ledger.record(appraise_snp_release(authentic, release=release.release))
 
 
-def _not_proven(bundle: Bundle, policy: Policy) -> tuple[str, ...]:
+def _not_proven(bundle: IntactBundle, policy: Policy) -> tuple[str, ...]:
     """What the bundle claims by holding it and the policy does not ask for."""
     claims = (
         ("evidence", "snp-report", "snp.report.signature"),

@@ -21,7 +21,7 @@ from verifier.cli.judging import (
     nonce_option,
 )
 from verifier.errors import PolicyError
-from verifier.evidence.bundle import MANIFEST, encode_manifest, parse_bundle, verify_members
+from verifier.evidence.bundle import MANIFEST, encode_manifest, open_bundle, parse_bundle
 from verifier.report.text import one_line
 
 __all__ = ["evidence"]
@@ -99,7 +99,7 @@ def capture(output: Path, nonce: bytes | None, instant: datetime, **given: Any) 
     contents = _contents(given, nonce)
     manifest = encode_manifest(contents, captured=instant.astimezone(UTC))
     files = {MANIFEST: manifest} | {path: data for path, (_, data) in contents.items()}
-    verify_members(parse_bundle(files))  # what we write is what we would accept
+    open_bundle(parse_bundle(files))  # what we write is what we would accept
     write_directory(output, files)
     click.echo(f"{output}: {len(contents)} members", err=True)
 

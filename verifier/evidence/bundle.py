@@ -25,10 +25,11 @@ __all__ = [
     "ROLES",
     "SCHEMA",
     "Bundle",
+    "IntactBundle",
     "Member",
     "encode_manifest",
+    "open_bundle",
     "parse_bundle",
-    "verify_members",
 ]
 
 SCHEMA = "cvm-audit/bundle/v1"
@@ -72,8 +73,19 @@ class Bundle:
 
     captured: datetime
     members: tuple[Member, ...]
-    contents: Mapping[str, bytes]
+    files: Mapping[str, bytes]
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IntactBundle:
+    """A bundle whose members are those that ``bundle.json`` names. Made by ``open_bundle``.
+
+    Nobody has signed anything yet: intact means that one digest stands for the whole.
+    """
+
+    members: tuple[Member, ...]
+    contents: Mapping[str, bytes]
 
     def content(self, role: str) -> bytes | None:
         """The bytes of the one member in this role, or None where there is none."""
@@ -99,8 +111,7 @@ def parse_bundle(files: Mapping[str, bytes]) -> Bundle:
     members = tuple(_member(item) for item in document.objects("members", minimum=1))
     document.end()
     _require_complete(members, files)
-    contents = {path: data for path, data in files.items() if path != MANIFEST}
-    return Bundle(captured, members, contents, hashlib.sha256(raw).digest())
+    return Bundle(captured, members, dict(files), hashlib.sha256(raw).digest())
 
 
 def _member(item: JsonObject) -> Member:
@@ -132,10 +143,13 @@ def _require_complete(members: tuple[Member, ...], files: Mapping[str, bytes]) -
         raise ParseError("bundle", expected=f"only what {MANIFEST} lists", got=unlisted[0])
 
 
-def verify_members(bundle: Bundle) -> None:
-    """Raise VerificationError for the first member whose size or SHA-256 is not as listed."""
+def open_bundle(bundle: Bundle) -> IntactBundle:
+    """Compare every member with its size and SHA-256.
+
+    Raises VerificationError for the first that differs.
+    """
     for member in bundle.members:
-        content = bundle.contents[member.path]
+        content = bundle.files[member.path]
         if len(content) != member.size:
             raise VerificationError(
                 member.path, expected=f"{member.size} bytes", got=f"{len(content)} bytes"
@@ -145,6 +159,7 @@ def verify_members(bundle: Bundle) -> None:
             raise VerificationError(
                 member.path, expected=f"sha256 {member.sha256.hex()}", got=f"sha256 {digest.hex()}"
             )
+    return IntactBundle(bundle.members, {m.path: bundle.files[m.path] for m in bundle.members})
 
 
 def encode_manifest(contents: Mapping[str, tuple[str, bytes]], *, captured: datetime) -> bytes:

@@ -71,7 +71,9 @@ def test_1_malformed_evidence_is_a_failure_of_class_input(logged: Path) -> None:
     ran = verify(logged)
     assert ran.code == 1
     assert "class input" in ran.out
-    assert ran.last.startswith("FAILED; 0 passed; failed: bundle.format; skipped: log.proof")
+    assert ran.last.startswith(
+        "FAILED; 0 passed; failed: bundle.format; skipped: bundle.member, log.proof"
+    )
 
 
 def test_1_missing_evidence_is_a_failure(logged: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.making import NOW, bundle, changed
 from verifier.errors import ParseError, VerificationError
-from verifier.evidence.bundle import MANIFEST, encode_manifest, parse_bundle, verify_members
+from verifier.evidence.bundle import MANIFEST, encode_manifest, open_bundle, parse_bundle
 from verifier.evidence.report_data import NONCE_SIZE, report_data_of_nonce
 
 SCHEMA = json.loads(
@@ -24,9 +24,10 @@ CONTENTS = {"snp-report": b"R" * 10, "release-entry": b"{}"}
 def test_a_bundle_is_its_manifest_and_its_members() -> None:
     files = bundle(CONTENTS)
     parsed = parse_bundle(files)
-    verify_members(parsed)
-    assert parsed.content("snp-report") == b"R" * 10
-    assert parsed.content("snp-vek") is None
+    intact = open_bundle(parsed)
+    assert intact.content("snp-report") == b"R" * 10
+    assert intact.content("snp-vek") is None
+    assert MANIFEST not in intact.contents
     assert parsed.captured == NOW
     assert parsed.digest == hashlib.sha256(files[MANIFEST]).digest()
 
@@ -34,7 +35,7 @@ def test_a_bundle_is_its_manifest_and_its_members() -> None:
 def test_ca_certificates_may_repeat() -> None:
     members = {"a": ("snp-ca", b"1"), "b": ("snp-ca", b"2")}
     files = {"a": b"1", "b": b"2", MANIFEST: encode_manifest(members, captured=NOW)}
-    assert parse_bundle(files).all_contents("snp-ca") == (b"1", b"2")
+    assert open_bundle(parse_bundle(files)).all_contents("snp-ca") == (b"1", b"2")
 
 
 def test_the_instant_is_written_in_utc_to_the_second() -> None:
@@ -109,7 +110,7 @@ def test_a_faulty_bundle_is_refused(name: str) -> None:
 def test_a_member_with_other_bytes_is_named(content: bytes, expected: str, got: str) -> None:
     parsed = parse_bundle(bundle(CONTENTS) | {"m/snp-report": content})
     with pytest.raises(VerificationError) as caught:
-        verify_members(parsed)
+        open_bundle(parsed)
     assert caught.value.what == "m/snp-report"
     assert (caught.value.expected, caught.value.got) == (expected, got)
 
