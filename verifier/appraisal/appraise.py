@@ -60,14 +60,14 @@ def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ..
 
 
 def appraise_bundle(
-    files: Mapping[str, bytes],
+    files: Mapping[str, bytes | None],
     *,
     policy: Policy,
     roots: tuple[SnpRoot, ...],
     now: datetime,
     nonce: bytes | None,
 ) -> Verdict:
-    """Judge a bundle, given as its files by relative path, under ``policy`` at ``now``.
+    """Judge a bundle, given as what was found by relative path, under ``policy`` at ``now``.
 
     ``nonce`` is the auditor's own; None takes the one that the bundle records. ``roots`` are the
     vendor keys to believe. Everything that the policy requires ends as a finding.
@@ -84,7 +84,7 @@ def appraise_bundle(
         platform = _appraise_stages(ledger, bundle, policy, auditor)
         not_proven = _not_proven(bundle, policy)
     return Verdict(
-        target=Target("bundle", hashlib.sha256(files.get(MANIFEST, b"")).digest()),
+        target=Target("bundle", hashlib.sha256(files.get(MANIFEST) or b"").digest()),
         policy_name=policy.name,
         policy_sha256=policy.sha256,
         stages=policy.require,
@@ -102,7 +102,7 @@ def _nonce(given: bytes | None, recorded: bytes | None) -> Nonce | None:
     return Nonce(recorded, recorded=True) if recorded is not None else None
 
 
-def _open_bundle(ledger: Ledger, files: Mapping[str, bytes]) -> IntactBundle | None:
+def _open_bundle(ledger: Ledger, files: Mapping[str, bytes | None]) -> IntactBundle | None:
     bundle = ledger.attempt(
         "bundle.format",
         lambda: parse_bundle(files),

@@ -35,30 +35,37 @@ def read_file(path: Path, *, limit: int = MAX_MEMBER) -> bytes:
     return data
 
 
-def read_bundle(folder: Path) -> dict[str, bytes]:
-    """Read every regular file below ``folder``, by its relative path with ``/``.
+def read_bundle(folder: Path) -> dict[str, bytes | None]:
+    """Read every file below ``folder``, by its relative path with ``/``.
 
-    Symbolic links are refused: a bundle is its own bytes. Raises ParseError,
-    UnusableFileError.
+    None stands for what no bundle may hold, and the judge refuses by its name: a symbolic link or
+    another special file, and what goes beyond the limits of size and count. Raises
+    UnusableFileError if something cannot be read.
     """
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | None] = {}
     left = _MAX_BUNDLE_SIZE
     try:
-        paths = sorted(folder.rglob("*"))
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            name = path.relative_to(folder).as_posix()
+            files[name] = _read_member(path, left)
+            left -= len(files[name] or b"")
+            if len(files) > _MAX_BUNDLE_FILES:
+                files[name] = None
+                break
     except OSError as error:
         raise _unusable(folder, error) from None
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or not (path.is_dir() or path.is_file()):
-            raise ParseError(f"bundle member {name}", expected="a regular file", got="another kind")
-        if path.is_file():
-            files[name] = read_file(path)
-            left -= len(files[name])
-        if len(files) > _MAX_BUNDLE_FILES:
-            raise ParseError("bundle", expected=f"at most {_MAX_BUNDLE_FILES} files", got="more")
-        if left < 0:
-            raise ParseError("bundle", expected=f"at most {_MAX_BUNDLE_SIZE} bytes", got="more")
     return files
+
+
+def _read_member(path: Path, left: int) -> bytes | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    limit = min(left, MAX_MEMBER)
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

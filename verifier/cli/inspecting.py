@@ -18,7 +18,7 @@ from verifier.tlog.strict import excerpt
 __all__ = ["describe", "describe_entry"]
 
 
-def describe(content: bytes | Mapping[str, bytes]) -> Iterator[str]:
+def describe(content: bytes | Mapping[str, bytes | None]) -> Iterator[str]:
     """Lines about a file (bytes) or a bundle folder (files by path).
 
     Raises ParseError, or UnsupportedError if the kind of file is not recognised.
@@ -45,7 +45,7 @@ def _line(name: str, value: object) -> str:
     return f"{name:<26}{value}"
 
 
-def _bundle(files: Mapping[str, bytes]) -> Iterator[str]:
+def _bundle(files: Mapping[str, bytes | None]) -> Iterator[str]:
     bundle = parse_bundle(files)
     yield _line("bundle", f"sha256 {bundle.digest.hex()}")
     yield _line("captured", f"{bundle.captured:%Y-%m-%dT%H:%M:%SZ} (claimed)")

@@ -17,7 +17,7 @@ import rfc8785
 from verifier.errors import ParseError, VerificationError
 from verifier.evidence.report_data import NONCE_SIZE
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import parse_json
+from verifier.tlog.strict import excerpt, parse_json
 
 __all__ = [
     "MANIFEST",
@@ -97,11 +97,17 @@ class IntactBundle:
         return tuple(self.contents[m.path] for m in self.members if m.role == role)
 
 
-def parse_bundle(files: Mapping[str, bytes]) -> Bundle:
-    """Read a bundle from its files by relative path.
+def parse_bundle(found: Mapping[str, bytes | None]) -> Bundle:
+    """Read a bundle from what was found, by relative path.
 
-    Every listed file must be there, and no other. Raises ParseError.
+    Every listed file must be there, and no other. None is a thing that is not a regular file
+    within the limits, and is refused by its name. Raises ParseError.
     """
+    files = {path: data for path, data in found.items() if data is not None}
+    if len(files) != len(found):
+        odd = next(path for path, data in found.items() if data is None)
+        expected = f"a regular file of at most {MAX_MEMBER} bytes"
+        raise ParseError(f"bundle member {excerpt(odd)}", expected=expected, got="something else")
     raw = files.get(MANIFEST)
     if raw is None:
         raise ParseError("bundle", expected=MANIFEST, got="it is missing")
@@ -111,7 +117,7 @@ def parse_bundle(files: Mapping[str, bytes]) -> Bundle:
     members = tuple(_member(item) for item in document.objects("members", minimum=1))
     document.end()
     _require_complete(members, files)
-    return Bundle(captured, members, dict(files), hashlib.sha256(raw).digest())
+    return Bundle(captured, members, files, hashlib.sha256(raw).digest())
 
 
 def _member(item: JsonObject) -> Member:
@@ -140,7 +146,8 @@ def _require_complete(members: tuple[Member, ...], files: Mapping[str, bytes]) -
         raise ParseError(f"bundle member {missing[0]}", expected="the file", got="it is missing")
     unlisted = sorted(set(files) - set(paths) - {MANIFEST})
     if unlisted:
-        raise ParseError("bundle", expected=f"only what {MANIFEST} lists", got=unlisted[0])
+        got = excerpt(unlisted[0])
+        raise ParseError("bundle", expected=f"only what {MANIFEST} lists", got=got)
 
 
 def open_bundle(bundle: Bundle) -> IntactBundle:

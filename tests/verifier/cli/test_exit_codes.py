@@ -5,6 +5,7 @@ The evidence is a genuine report where one is at hand; the rest needs none.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from tests.making import NOW, PUBLISHER, Log, bundle, entry, policy
 from tests.running import ROOT, Ran, cvm_audit
+from verifier.evidence.bundle import MAX_MEMBER
 
 AT = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
 LOG = Log((b"another entry", entry()))
@@ -286,3 +288,36 @@ def test_show_says_that_nothing_is_verified(logged: Path) -> None:
     assert ran.code == 0
     assert ran.out.startswith("nothing here is verified")
     assert f"signature by              {PUBLISHER.key.keyid}" in ran.out
+
+
+def test_1_a_bundle_that_holds_more_than_files(logged: Path) -> None:
+    (logged / "bundle" / "m" / "link").symlink_to("release-entry")
+    ran = verify(logged, "--format", "json")
+    assert ran.code == 1
+    (found,) = [f for f in json.loads(ran.out)["findings"] if f["status"] == "fail"]
+    assert (found["check"], found["class"]) == ("bundle.format", "input")
+    assert found["got"] == "bundle member 'm/link': something else"
+
+
+def test_1_a_bundle_with_too_many_files(logged: Path) -> None:
+    written(logged / "bundle", {f"n/{number:03}": b"" for number in range(300)})
+    ran = verify(logged)
+    assert ran.code == 1
+    assert "something else" in ran.out
+
+
+def test_1_a_member_that_is_too_large(logged: Path) -> None:
+    with (logged / "bundle" / "m" / "release-entry").open("wb") as file:
+        file.truncate(MAX_MEMBER + 1)
+    ran = verify(logged)
+    assert ran.code == 1
+    assert f"a regular file of at most {MAX_MEMBER} bytes" in ran.out
+
+
+def test_inspecting_a_bundle(logged: Path) -> None:
+    ran = cvm_audit("evidence", "inspect", logged / "bundle")
+    assert ran.code == 0
+    assert ran.out.startswith("nothing here is verified")
+    assert "release-proof" in ran.out
+    ran = cvm_audit("evidence", "inspect", logged / "entry.proof")
+    assert "tlog-proof, index         1" in ran.out
