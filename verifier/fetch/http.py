@@ -61,7 +61,9 @@ def _read(response: requests.Response, url: str, limit: int) -> bytes:
 
 def _reason(error: requests.RequestException) -> str:
     if isinstance(error, requests.Timeout):
-        return f"nothing within {DEFAULT_TIMEOUT:.0f} s"
+        return f"nothing within {DEFAULT_TIMEOUT:g} s"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "an answer that breaks off"
     return type(error).__name__

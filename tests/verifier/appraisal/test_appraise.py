@@ -7,6 +7,7 @@ that nothing else fails.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.making import FLOOR, NOW, PUBLISHER, Log, bundle, changed, entry, policy, statement
 from tests.synthetic_amd import CSP_ID, synthetic_amd
+from tests.verifier.tlog.signing import signer
 from verifier.appraisal.appraise import (
     appraise_bundle,
     appraise_logged_release,
@@ -29,6 +31,9 @@ from verifier.evidence.report_data import report_data_of_nonce
 from verifier.evidence.tcb import Firmware, Product, Tcb
 from verifier.evidence.vek_certificate import VekKind
 from verifier.roots.amd import AMD_ROOTS
+from verifier.tlog.checkpoint import parse_checkpoint
+from verifier.tlog.note import Algorithm, encode_note, parse_note
+from verifier.tlog.proof import encode_tlog_proof, parse_tlog_proof
 
 AMD = synthetic_amd()
 MEASUREMENT = b"\x11" * 48
@@ -418,3 +423,30 @@ def test_the_list_of_required_checks_comes_from_the_policy_alone() -> None:
     assert PUBLISHER.key.keyid in next(
         f.got for f in judge().findings if f.check == "release.signature"
     )
+
+
+def test_the_quorum_of_the_policy_counts() -> None:
+    log = Log((b"another", entry(statement(MEASUREMENT))))
+    witness = signer("witness.invalid/w", Algorithm.COSIGNATURE_ED25519)
+    text = f"log {log.key}\nwitness w {witness.key}\nquorum w\n"
+    rules = policy(log, **RULES).replace(f"log {log.key}\nquorum none\n".encode(), text.encode())
+    assert text.encode() in rules
+
+    def judged(proof: bytes) -> Verdict:
+        return appraise_bundle(
+            bundle(contents() | {"release-proof": proof}),
+            policy=parse_policy(rules),
+            roots=(AMD.root,),
+            now=NOW,
+            nonce=None,
+        )
+
+    found = only_failure(judged(log.proof(1)), "log.witness.quorum")
+    assert found.cls is FindingClass.SECURITY
+    proof = parse_tlog_proof(log.proof(1))
+    note = parse_note(proof.checkpoint_raw)
+    cosignature = witness.cosign(parse_checkpoint(note))
+    cosigned = encode_note(note.text, (*note.signatures, cosignature))
+    verdict = judged(encode_tlog_proof(replace(proof, checkpoint_raw=cosigned)))
+    assert verdict.outcome is Outcome.VERIFIED
+    assert next(f.got for f in verdict.findings if f.check == "log.witness.quorum") == "w"
