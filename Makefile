@@ -30,7 +30,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: $(STAMP) ## run the whole loop once on this machine, with simulated evidence
-	@$(PY) demo/run.py $(ARGS)
+	@$(PY) -m demo.run $(ARGS)
 
 .PHONY: test
 test: $(STAMP) ## run all tests; narrow with ARGS="-k note -x"

@@ -18,13 +18,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from log_server.log_folder import create_log, open_log  # noqa: E402 - after the path
-from verifier.tlog.merkle import leaf_hash, root_hash  # noqa: E402
+from log_server.log_folder import create_log, open_log
+from verifier.tlog.merkle import leaf_hash, root_hash
 
 BATCH = 4096
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def fill(folder: Path, entries: list[bytes]) -> float:

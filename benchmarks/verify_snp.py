@@ -31,16 +31,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from pipeline.platform.simulated_certificate import vek_extensions  # noqa: E402 - after the path
-from pipeline.platform.simulated_report import (  # noqa: E402
+from pipeline.platform.simulated_certificate import vek_extensions
+from pipeline.platform.simulated_report import (
     ReportFields,
     encode_signed_part,
     sign_report,
 )
-from pipeline.platform.simulated_vendor import (  # noqa: E402
+from pipeline.platform.simulated_vendor import (
     Vendor,
     generate_ca_key,
     issue_vek,
@@ -48,18 +45,18 @@ from pipeline.platform.simulated_vendor import (  # noqa: E402
     root_document,
     simulated_names,
 )
-from verifier.appraisal.authenticate_snp import (  # noqa: E402
+from verifier.appraisal.authenticate_snp import (
     AuthenticReport,
     authenticate_report,
     authenticate_vek,
 )
-from verifier.evidence.simulated_root import parse_simulated_root  # noqa: E402
-from verifier.evidence.snp_report import parse_report  # noqa: E402
-from verifier.evidence.tcb import Product, Tcb  # noqa: E402
-from verifier.evidence.vek_certificate import VekKind, parse_vek_certificate  # noqa: E402
-from verifier.roots.amd import AMD_ROOTS  # noqa: E402
-from verifier.roots.snp_root import SnpRoot  # noqa: E402
-from verifier.tlog.strict import parse_timestamp  # noqa: E402
+from verifier.evidence.simulated_root import parse_simulated_root
+from verifier.evidence.snp_report import parse_report
+from verifier.evidence.tcb import Product, Tcb
+from verifier.evidence.vek_certificate import VekKind, parse_vek_certificate
+from verifier.roots.amd import AMD_ROOTS
+from verifier.roots.snp_root import SnpRoot
+from verifier.tlog.strict import parse_timestamp
 
 CHIPS = 300  # more than any bounded cache of decoded keys holds
 TCB = Tcb(None, 4, 0, 24, 219)

@@ -20,12 +20,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from demo.toy_release import ARTIFACTS, COMMAND_LINE, policy_text, statement
+from verifier.evidence.report_data import report_data_of_nonce
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from demo.toy_release import ARTIFACTS, COMMAND_LINE, policy_text, statement  # noqa: E402 - above
-from verifier.evidence.report_data import report_data_of_nonce  # noqa: E402 - needs the path above
-
 WORK = Path("work-demo")
 BIN = Path(os.path.relpath(Path(sys.executable).parent, ROOT))
 
