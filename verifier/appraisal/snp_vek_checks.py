@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from verifier.appraisal.findings import Finding, Status, compared, finding
 from verifier.errors import VerificationError
@@ -139,7 +140,9 @@ def _validity(certificate: VekCertificate, now: datetime) -> Finding:
     )
 
 
+@lru_cache(maxsize=256)
 def _utc(instant: datetime) -> str:
+    # The bounds of certificates recur with every report, and writing them is not cheap.
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
