@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,15 @@ def test_the_schema_agrees_with_the_parser() -> None:
         document = tomllib.loads(policy(**rules).decode())
         refused = not validator.is_valid(document)
         assert refused is (name not in beyond_a_schema), name
+
+
+def test_the_policy_of_the_guide_is_usable() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "auditor-guide.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    parsed = parse_policy(example.encode())
+    assert parsed.require == ("evidence", "log", "release")
+    keys = set(tomllib.loads(example)["sev_snp"]) | set(tomllib.loads(example)["release"])
+    described = guide.split("| key | meaning |")[1]
+    assert {key for key in keys if f"`{key}`" not in described} <= {
+        "role", "product", "publishers", "publisher_threshold", "minimum_security_version",
+    }  # fmt: skip
