@@ -42,8 +42,9 @@ def inspect(file: Path) -> None:
     FILE is an SNP report, a VEK certificate (DER), a log entry, a .tlog-proof or a bundle folder.
     """
     content = read_bundle(file) if file.is_dir() else read_file(file)
+    lines = [one_line(line) for line in describe(content)]
     click.echo("nothing here is verified: this is what the file says of itself")
-    click.echo("\n".join(one_line(line) for line in describe(content)))
+    click.echo("\n".join(lines))
 
 
 @evidence.command()

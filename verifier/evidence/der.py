@@ -8,6 +8,7 @@ minimal integers, nothing left over. Source: RFC 5280 section 4.1; AMD publicati
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -32,6 +33,8 @@ MAX_CERTIFICATE_SIZE = 8192
 """Bytes of the largest certificate that is looked at; AMD's are below 1,800."""
 
 _SEQUENCE = b"\x30"
+_PEM = b"-----BEGIN "
+_KIND = re.compile(r"kind: (\w+)")
 _SIGNATURE_SIZE = 512  # RSA-4096
 _GENERALIZED_FROM = 2050  # RFC 5280 section 4.1.2.5: UTCTime before, GeneralizedTime from then on
 _MAX_SERIAL = 2**160
@@ -119,8 +122,10 @@ def decode(shape: type[_T], der: bytes, *, what: str) -> _T:
     try:
         return asn1.decode_der(shape, der)
     except ValueError as error:
-        got = str(error).removeprefix("error parsing asn1 value: ")
-        raise ParseError(what, expected="DER", got=got) from None
+        # The decoder's text names a kind, such as UnexpectedTag, among words that help nobody.
+        kind = _KIND.search(str(error))
+        got = f"something else ({kind[1]})" if kind else "something else"
+        raise ParseError(what, expected="DER of this shape", got=got) from None
 
 
 def parse_certificate(der: bytes, *, what: str) -> SignedCertificate:
@@ -128,6 +133,9 @@ def parse_certificate(der: bytes, *, what: str) -> SignedCertificate:
 
     Raises ParseError. The signature is not verified.
     """
+    if der.startswith(_PEM):
+        hint = "openssl x509 -in FILE -outform der converts it"
+        raise ParseError(what, expected="DER", got="PEM", hint=hint)
     if len(der) > MAX_CERTIFICATE_SIZE:
         expected = f"at most {MAX_CERTIFICATE_SIZE} bytes"
         raise ParseError(what, expected=expected, got=f"{len(der)} bytes")

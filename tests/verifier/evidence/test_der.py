@@ -267,3 +267,10 @@ def test_decode_reads_exactly_one_value() -> None:
     assert decode(int, integer(200), what=WHAT) == 200
     with rejects(ParseError, WHAT, expected="DER", got="ExtraData"):
         decode(int, integer(200) + b"\0", what=WHAT)
+
+
+def test_pem_is_refused_with_the_way_to_convert_it() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse_certificate(b"-----BEGIN CERTIFICATE-----\nMIIB\n", what="VEK certificate")
+    assert (caught.value.expected, caught.value.got) == ("DER", "PEM")
+    assert caught.value.hint.startswith("openssl x509")
