@@ -28,7 +28,8 @@ from verifier.appraisal.authenticate_snp import AuthenticReport
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
 from verifier.appraisal.verdict import Target, Verdict
-from verifier.evidence.bundle import MANIFEST, IntactBundle, open_bundle, parse_bundle
+from verifier.evidence.bundle import MANIFEST, Bundle, IntactBundle, open_bundle, parse_bundle
+from verifier.evidence.bundle_tar import parse_bundle_tar
 from verifier.release.entry import AuthenticRelease
 from verifier.roots.snp_root import SnpRoot
 
@@ -60,31 +61,36 @@ def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ..
 
 
 def appraise_bundle(
-    files: Mapping[str, bytes | None],
+    found: Mapping[str, bytes | None] | bytes,
     *,
     policy: Policy,
     roots: tuple[SnpRoot, ...],
     now: datetime,
     nonce: bytes | None,
 ) -> Verdict:
-    """Judge a bundle, given as what was found by relative path, under ``policy`` at ``now``.
+    """Judge a bundle under ``policy`` at ``now``.
+
+    ``found`` is what a folder holds, by relative path, or the bytes of a bundle tar.
 
     ``nonce`` is the auditor's own; None takes the one that the bundle records. ``roots`` are the
     vendor keys to believe. Everything that the policy requires ends as a finding.
     """
     ledger = Ledger()
     required = (*BUNDLE_CHECKS, *required_checks(policy, stages=policy.require))
-    bundle = _open_bundle(ledger, files)
+    parsed = _parse_bundle(ledger, found)
+    bundle = _open_bundle(ledger, parsed) if parsed is not None else None
     platform = ""
     not_proven: tuple[str, ...] = ()
     if bundle is None:
-        ledger.skip(required[2:], reason="the bundle is not intact", source="bundle")
+        made = {finding.check for finding in ledger.findings}
+        left = [check for check in required if check not in made]
+        ledger.skip(left, reason="the bundle is not intact", source="bundle")
     else:
         auditor = Auditor(roots, now, _nonce(nonce, bundle.content("nonce")))
         platform = _appraise_stages(ledger, bundle, policy, auditor)
         not_proven = _not_proven(bundle, policy)
     return Verdict(
-        target=Target("bundle", hashlib.sha256(files.get(MANIFEST) or b"").digest()),
+        target=Target("bundle", parsed.digest if parsed is not None else _digest(found)),
         policy_name=policy.name,
         policy_sha256=policy.sha256,
         stages=policy.require,
@@ -96,23 +102,29 @@ def appraise_bundle(
     )
 
 
+def _digest(found: Mapping[str, bytes | None] | bytes) -> bytes:
+    # What names a bundle that cannot be read: its one file, or what stands for bundle.json.
+    named = found if isinstance(found, bytes) else found.get(MANIFEST) or b""
+    return hashlib.sha256(named).digest()
+
+
 def _nonce(given: bytes | None, recorded: bytes | None) -> Nonce | None:
     if given is not None:
         return Nonce(given, recorded=False)
     return Nonce(recorded, recorded=True) if recorded is not None else None
 
 
-def _open_bundle(ledger: Ledger, files: Mapping[str, bytes | None]) -> IntactBundle | None:
-    bundle = ledger.attempt(
+def _parse_bundle(ledger: Ledger, found: Mapping[str, bytes | None] | bytes) -> Bundle | None:
+    return ledger.attempt(
         "bundle.format",
-        lambda: parse_bundle(files),
+        lambda: parse_bundle(parse_bundle_tar(found) if isinstance(found, bytes) else found),
         expected="bundle.json and every file that it lists",
         got=lambda b: f"{len(b.members)} members, captured {b.captured:%Y-%m-%dT%H:%M:%SZ}",
         source=MANIFEST,
     )
-    if bundle is None:
-        ledger.skip(("bundle.member",), reason="the bundle could not be read", source=MANIFEST)
-        return None
+
+
+def _open_bundle(ledger: Ledger, bundle: Bundle) -> IntactBundle | None:
     return ledger.attempt(
         "bundle.member",
         lambda: open_bundle(bundle),

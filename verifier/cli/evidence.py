@@ -10,7 +10,7 @@ import click
 
 from verifier.appraisal.appraise import appraise_report
 from verifier.appraisal.appraise_evidence import SnpEvidence
-from verifier.cli.files import read_bundle, read_file, write_directory
+from verifier.cli.files import read_bundle, read_file, write_directory, write_file
 from verifier.cli.inspecting import describe
 from verifier.cli.judging import (
     Judging,
@@ -22,6 +22,7 @@ from verifier.cli.judging import (
 )
 from verifier.errors import PolicyError
 from verifier.evidence.bundle import MANIFEST, encode_manifest, open_bundle, parse_bundle
+from verifier.evidence.bundle_tar import encode_bundle_tar
 from verifier.report.text import one_line
 
 __all__ = ["evidence"]
@@ -39,9 +40,9 @@ def evidence() -> None:
 def inspect(file: Path) -> None:
     """Print what FILE says. Nothing of it is verified.
 
-    FILE is an SNP report, a VEK certificate (DER), a log entry, a .tlog-proof or a bundle folder.
+    FILE is an SNP report, a VEK certificate (DER), a log entry, a .tlog-proof or a bundle.
     """
-    content = read_bundle(file) if file.is_dir() else read_file(file)
+    content = read_bundle(file)
     lines = [one_line(line) for line in describe(content)]
     click.echo("nothing here is verified: this is what the file says of itself")
     click.echo("\n".join(lines))
@@ -94,14 +95,23 @@ def verify(
 @click.option("--policy", type=_FILE, help="The policy at the time, for the record only.")
 @nonce_option
 @instant_option
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="New folder, or NAME.tar.",
+)
 def capture(output: Path, nonce: bytes | None, instant: datetime, **given: Any) -> None:
     """Collect evidence into a bundle: one folder that anyone can judge again, offline."""
     contents = _contents(given, nonce)
     manifest = encode_manifest(contents, captured=instant.astimezone(UTC))
     files = {MANIFEST: manifest} | {path: data for path, (_, data) in contents.items()}
     open_bundle(parse_bundle(files))  # what we write is what we would accept
-    write_directory(output, files)
+    if output.suffix == ".tar":
+        write_file(output, encode_bundle_tar(files))
+    else:
+        write_directory(output, files)
     click.echo(f"{output}: {len(contents)} members", err=True)
 
 

@@ -13,6 +13,7 @@ import click
 
 from verifier.errors import ParseError
 from verifier.evidence.bundle import MAX_MEMBER
+from verifier.evidence.bundle_tar import MAX_TAR
 
 __all__ = ["UnusableFileError", "read_bundle", "read_file", "write_directory", "write_file"]
 
@@ -35,7 +36,12 @@ def read_file(path: Path, *, limit: int = MAX_MEMBER) -> bytes:
     return data
 
 
-def read_bundle(folder: Path) -> dict[str, bytes | None]:
+def read_bundle(path: Path) -> dict[str, bytes | None] | bytes:
+    """Read a bundle: what a folder holds, or the bytes of a tar. UnusableFileError, ParseError."""
+    return _read_folder(path) if path.is_dir() else read_file(path, limit=MAX_TAR)
+
+
+def _read_folder(folder: Path) -> dict[str, bytes | None]:
     """Read every file below ``folder``, by its relative path with ``/``.
 
     None stands for what no bundle may hold, and the judge refuses by its name: a symbolic link or

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from verifier.errors import UnsupportedError
-from verifier.evidence.bundle import parse_bundle
+from verifier.evidence.bundle import MANIFEST, parse_bundle
+from verifier.evidence.bundle_tar import parse_bundle_tar
 from verifier.evidence.snp_bits import PLATFORM_BITS, POLICY_BITS, set_bits
 from verifier.evidence.snp_report import SIZE, AttestationReport, parse_report, unknown_bits
 from verifier.evidence.vek_certificate import parse_vek_certificate
@@ -27,10 +28,12 @@ def describe(content: bytes | Mapping[str, bytes | None]) -> Iterator[str]:
         yield from _bundle(content)
     elif len(content) == SIZE:
         yield from _report(parse_report(content))
-    elif content.startswith(b"\x30\x82"):
+    elif content.startswith((b"\x30\x82", b"-----BEGIN ")):
         yield from _certificate(content)
     elif content.startswith(b"c2sp.org/tlog-proof@"):
         yield from _proof(content)
+    elif content.startswith(MANIFEST.encode() + b"\0"):  # the first name of a bundle's tar
+        yield from _bundle(parse_bundle_tar(content))
     elif content.startswith(b"{"):
         yield from describe_entry(parse_entry(content))
     else:

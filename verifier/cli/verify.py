@@ -15,7 +15,7 @@ __all__ = ["verify"]
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--policy",
     required=True,
@@ -24,7 +24,7 @@ __all__ = ["verify"]
 )
 @judging_options
 def verify(bundle: Path, policy: Path, **options: Any) -> None:
-    """Judge an evidence BUNDLE (a folder with bundle.json) under a policy.
+    """Judge an evidence BUNDLE (a folder with bundle.json, or its tar) under a policy.
 
     Reads files only; opens no socket, with or without --offline.
     """

@@ -26,6 +26,7 @@ __all__ = [
     "parse_hex",
     "parse_hex_integer",
     "parse_json",
+    "parse_octal",
     "parse_timestamp",
     "parse_utf8",
 ]
@@ -38,6 +39,7 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]", re.ASCII)
+_OCTAL = re.compile(r"[0-7]{1,11}", re.ASCII)
 _HEX_INTEGER = re.compile(r"0x[0-9a-fA-F]{1,16}", re.ASCII)
 
 
@@ -99,6 +101,13 @@ def parse_hex_integer(text: str, *, what: str, maximum: int = 2**64 - 1) -> int:
     if value > maximum:
         raise ParseError(what, expected=f"at most {maximum:#x}", got=text)
     return value
+
+
+def parse_octal(text: str, *, what: str) -> int:
+    """Read 1 to 11 octal digits, as headers of tar hold numbers. Raises ParseError."""
+    if _OCTAL.fullmatch(text) is None:
+        raise ParseError(what, expected="1 to 11 octal digits", got=excerpt(text))
+    return int(text, 8)
 
 
 def parse_timestamp(text: str, *, what: str) -> datetime:

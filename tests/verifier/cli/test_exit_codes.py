@@ -321,3 +321,25 @@ def test_inspecting_a_bundle(logged: Path) -> None:
     assert "release-proof" in ran.out
     ran = cvm_audit("evidence", "inspect", logged / "entry.proof")
     assert "tlog-proof, index         1" in ran.out
+
+
+def test_a_bundle_as_one_file(logged: Path) -> None:
+    given = ("--report", logged / "entry.proof", "--entry", logged / "entry.json")
+    proof = ("--proof", logged / "entry.proof")
+    made = [logged / "one.tar", logged / "two.tar"]
+    for path in made:
+        ran = cvm_audit("evidence", "capture", *given, *proof, "--at", AT, "-o", path)
+        assert ran.code == 0, ran.err
+    assert made[0].read_bytes() == made[1].read_bytes()
+    rules = ("--policy", logged / "policy.toml", "--at", AT)
+    ran = cvm_audit("verify", made[0], *rules)
+    assert ran.code == 4  # it holds something as a report, which the policy does not ask for
+    made[1].write_bytes(made[1].read_bytes()[:-512])
+    ran = cvm_audit("verify", made[1], *rules, "--format", "json")
+    assert ran.code == 1
+    (found,) = [f for f in json.loads(ran.out)["findings"] if f["status"] == "fail"]
+    assert (found["check"], found["class"]) == ("bundle.format", "input")
+    ran = cvm_audit("evidence", "inspect", made[0])
+    assert (ran.code, "release-proof" in ran.out) == (0, True)
+    again = cvm_audit("evidence", "capture", *given, *proof, "-o", made[0])
+    assert again.code == 2

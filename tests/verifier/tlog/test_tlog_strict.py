@@ -21,6 +21,7 @@ from verifier.tlog.strict import (
     parse_hex,
     parse_hex_integer,
     parse_json,
+    parse_octal,
     parse_timestamp,
     parse_utf8,
 )
@@ -338,3 +339,11 @@ def test_json_never_fails_otherwise(raw: bytes) -> None:
     else:
         text = json.dumps(value)
     assert text
+
+
+def test_octal() -> None:
+    assert parse_octal("00000000017", what="size") == 15
+    for text in ("", "8", "-1", "0o7", " 7", "777777777777"):
+        with pytest.raises(ParseError) as caught:
+            parse_octal(text, what="size")
+        assert caught.value.expected == "1 to 11 octal digits"
