@@ -23,6 +23,7 @@ from verifier.errors import ParseError
 from verifier.evidence.snp_report import AttestationReport, parse_report
 from verifier.evidence.vek_certificate import parse_vek_certificate
 from verifier.measurement.sev_snp import launch_digest, parse_launch_inputs
+from verifier.release.cvm_release import CvmRelease
 from verifier.release.entry import parse_entry
 from verifier.tlog.proof import TlogProof, encode_tlog_proof, parse_tlog_proof
 
@@ -424,7 +425,9 @@ def test_what_was_logged_is_what_was_signed(spine: Spine) -> None:
     published = spine.path("published/entry.json").read_bytes()
     fetched = spine.path("release/entry.json").read_bytes()
     assert published == fetched
-    assert parse_entry(fetched).content.measurements[0].value == spine.report.measurement
+    content = parse_entry(fetched).content
+    assert isinstance(content, CvmRelease)
+    assert content.measurements[0].value == spine.report.measurement
 
 
 def test_the_vectors_are_what_the_test_says(vectors: Path) -> None:

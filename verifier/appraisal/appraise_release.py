@@ -8,7 +8,7 @@ from verifier.appraisal.findings import FindingClass, compared
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import ReleasePolicy
 from verifier.release.cvm_release import CvmRelease
-from verifier.release.entry import AuthenticRelease, open_release, parse_entry
+from verifier.release.entry import AuthenticRelease, open_release, parse_release_entry
 
 __all__ = ["RELEASE_CHECKS", "appraise_release"]
 
@@ -31,8 +31,8 @@ def appraise_release(
     """Record a finding for each of ``RELEASE_CHECKS``; return the release if it is authentic."""
     parsed = ledger.attempt(
         "release.format",
-        lambda: parse_entry(entry),
-        expected="a canonical envelope of a known kind",
+        lambda: parse_release_entry(entry),
+        expected="a canonical envelope of a cvm-release/v1",
         got=lambda e: f"{e.kind}, {len(e.raw)} bytes",
         source=_SOURCE,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from verifier.cli.inspecting_entry import describe_entry, line
 from verifier.errors import UnsupportedError
 from verifier.evidence.bundle import MANIFEST, parse_bundle
 from verifier.evidence.bundle_tar import parse_bundle_tar
 from verifier.evidence.snp_bits import PLATFORM_BITS, POLICY_BITS, set_bits
 from verifier.evidence.snp_report import SIZE, AttestationReport, parse_report, unknown_bits
 from verifier.evidence.vek_certificate import parse_vek_certificate
-from verifier.release.entry import Entry, parse_entry
+from verifier.release.entry import parse_entry
 from verifier.tlog.checkpoint import parse_checkpoint
 from verifier.tlog.note import parse_note
 from verifier.tlog.proof import parse_tlog_proof
@@ -44,105 +45,74 @@ def describe(content: bytes | Mapping[str, bytes | None]) -> Iterator[str]:
         )
 
 
-def _line(name: str, value: object) -> str:
-    return f"{name:<26}{value}"
-
-
 def _bundle(files: Mapping[str, bytes | None]) -> Iterator[str]:
     bundle = parse_bundle(files)
-    yield _line("bundle", f"sha256 {bundle.digest.hex()}")
-    yield _line("captured", f"{bundle.captured:%Y-%m-%dT%H:%M:%SZ} (claimed)")
+    yield line("bundle", f"sha256 {bundle.digest.hex()}")
+    yield line("captured", f"{bundle.captured:%Y-%m-%dT%H:%M:%SZ} (claimed)")
     for member in bundle.members:
-        yield _line(member.role, f"{member.path}, {member.size} bytes, {member.sha256.hex()}")
+        yield line(member.role, f"{member.path}, {member.size} bytes, {member.sha256.hex()}")
 
 
 def _report(report: AttestationReport) -> Iterator[str]:
-    yield _line("SNP report version", report.version)
-    yield _line("GUEST_SVN", report.guest_svn)
-    yield _line("POLICY", f"{report.policy:#x} {' '.join(set_bits(report.policy, POLICY_BITS))}")
-    yield _line("FAMILY_ID", report.family_id.hex())
-    yield _line("IMAGE_ID", report.image_id.hex())
-    yield _line("VMPL", f"{report.vmpl:#x}" + (" (host)" if report.host_requested else ""))
+    yield line("SNP report version", report.version)
+    yield line("GUEST_SVN", report.guest_svn)
+    yield line("POLICY", f"{report.policy:#x} {' '.join(set_bits(report.policy, POLICY_BITS))}")
+    yield line("FAMILY_ID", report.family_id.hex())
+    yield line("IMAGE_ID", report.image_id.hex())
+    yield line("VMPL", f"{report.vmpl:#x}" + (" (host)" if report.host_requested else ""))
     bits = " ".join(set_bits(report.platform_info, PLATFORM_BITS))
-    yield _line("PLATFORM_INFO", f"{report.platform_info:#x} {bits}")
-    yield _line("KEY_INFO", f"{report.key_info:#x}, signing key {report.signing_key}")
-    yield _line("unknown bits", ", ".join(unknown_bits(report)) or "none")
-    yield _line("REPORT_DATA", report.report_data.hex())
-    yield _line("MEASUREMENT", report.measurement.hex())
-    yield _line("HOST_DATA", report.host_data.hex())
-    yield _line("ID_KEY_DIGEST", report.id_key_digest.hex())
-    yield _line("AUTHOR_KEY_DIGEST", report.author_key_digest.hex())
-    yield _line("REPORT_ID", report.report_id.hex())
-    yield _line("REPORT_ID_MA", report.report_id_ma.hex())
+    yield line("PLATFORM_INFO", f"{report.platform_info:#x} {bits}")
+    yield line("KEY_INFO", f"{report.key_info:#x}, signing key {report.signing_key}")
+    yield line("unknown bits", ", ".join(unknown_bits(report)) or "none")
+    yield line("REPORT_DATA", report.report_data.hex())
+    yield line("MEASUREMENT", report.measurement.hex())
+    yield line("HOST_DATA", report.host_data.hex())
+    yield line("ID_KEY_DIGEST", report.id_key_digest.hex())
+    yield line("AUTHOR_KEY_DIGEST", report.author_key_digest.hex())
+    yield line("REPORT_ID", report.report_id.hex())
+    yield line("REPORT_ID_MA", report.report_id_ma.hex())
     yield from _levels(report)
 
 
 def _levels(report: AttestationReport) -> Iterator[str]:
     # The meaning of the eight bytes depends on the product, which nobody has vouched for here.
     for name in ("reported", "committed", "current", "launch"):
-        yield _line(f"{name.upper()}_TCB", getattr(report, f"{name}_tcb").hex(" "))
+        yield line(f"{name.upper()}_TCB", getattr(report, f"{name}_tcb").hex(" "))
     cpuid = report.cpuid
-    yield _line(
+    yield line(
         "CPUID family/model/step",
         "not in this version" if cpuid is None else "/".join(f"{part:#04x}" for part in cpuid),
     )
-    yield _line("CHIP_ID", report.chip_id.hex())
-    yield _line("firmware, current", report.current_firmware)
-    yield _line("firmware, committed", report.committed_firmware)
+    yield line("CHIP_ID", report.chip_id.hex())
+    yield line("firmware, current", report.current_firmware)
+    yield line("firmware, committed", report.committed_firmware)
     if report.current_mitigation_vector is not None:
-        yield _line("LAUNCH_MIT_VECTOR", f"{report.launch_mitigation_vector:#x}")
-        yield _line("CURRENT_MIT_VECTOR", f"{report.current_mitigation_vector:#x}")
+        yield line("LAUNCH_MIT_VECTOR", f"{report.launch_mitigation_vector:#x}")
+        yield line("CURRENT_MIT_VECTOR", f"{report.current_mitigation_vector:#x}")
 
 
 def _certificate(der: bytes) -> Iterator[str]:
     certificate = parse_vek_certificate(der)
-    yield _line("certificate", f"{certificate.kind} for {certificate.product_name}")
-    yield _line("issuer", certificate.issuer_common_name)
-    yield _line("serial", certificate.serial)
-    yield _line("not before", f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}")
-    yield _line("not after", f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}")
-    yield _line("TCB", certificate.tcb)
+    yield line("certificate", f"{certificate.kind} for {certificate.product_name}")
+    yield line("issuer", certificate.issuer_common_name)
+    yield line("serial", certificate.serial)
+    yield line("not before", f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}")
+    yield line("not after", f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}")
+    yield line("TCB", certificate.tcb)
     if certificate.hw_id is not None:
-        yield _line("hwID", certificate.hw_id.hex())
+        yield line("hwID", certificate.hw_id.hex())
     if certificate.csp_id is not None:
-        yield _line("cspID", certificate.csp_id)
+        yield line("cspID", certificate.csp_id)
 
 
 def _proof(raw: bytes) -> Iterator[str]:
     proof = parse_tlog_proof(raw)
     note = parse_note(proof.checkpoint_raw)
     checkpoint = parse_checkpoint(note)
-    yield _line("tlog-proof, index", proof.index)
-    yield _line("hashes", len(proof.hashes))
-    yield _line("origin", checkpoint.origin)
-    yield _line("tree size", checkpoint.tree.size)
-    yield _line("root hash", checkpoint.tree.root.hex())
+    yield line("tlog-proof, index", proof.index)
+    yield line("hashes", len(proof.hashes))
+    yield line("origin", checkpoint.origin)
+    yield line("tree size", checkpoint.tree.size)
+    yield line("root hash", checkpoint.tree.root.hex())
     for signature in note.signatures:
-        yield _line("signature by", f"{signature.name}+{signature.key_id.hex()}")
-
-
-def describe_entry(entry: Entry) -> Iterator[str]:
-    """Lines about a log entry."""
-    release = entry.content
-    yield _line("entry", f"{entry.kind}, {len(entry.raw)} bytes")
-    for signature in entry.envelope.signatures:
-        yield _line("signature by", signature.keyid)
-    yield _line("role", release.role)
-    yield _line("product", f"{release.product} {release.version}")
-    yield _line("security version", release.security_version)
-    yield _line("not after", f"{release.not_after:%Y-%m-%dT%H:%M:%SZ}")
-    for artifact in release.artifacts:
-        size = f"{artifact.size} bytes"
-        yield _line(artifact.role, f"{artifact.name}, {size}, sha256 {artifact.sha256.hex()}")
-    for row in release.measurements:
-        launch = f"{row.vmm}, {row.vcpus} vCPUs of {row.vcpu_signature:#x}"
-        features = f"features {row.guest_features:#x}"
-        yield _line(f"measurement {row.platform}", f"{launch}, {features}: {row.value.hex()}")
-    promised = release.expected_evidence
-    yield _line("expected evidence", f"{', '.join(promised.tees)}, VMPL {promised.vmpls}")
-    for floor in promised.minimum_tcb:
-        levels = " ".join(f"{name} {level}" for name, level in floor.components)
-        yield _line(f"TCB floor {floor.product}", levels)
-    yield _line("build recipe", release.build.recipe)
-    yield _line("source sha256", release.build.source_sha256.hex())
-    yield _line("lock sha256", release.build.lock_sha256.hex())
+        yield line("signature by", f"{signature.name}+{signature.key_id.hex()}")

@@ -21,15 +21,16 @@ from verifier.release.dsse import (
     encode_envelope,
     pre_authentication_encoding,
 )
-from verifier.release.entry import parse_entry
+from verifier.release.entry import Entry, parse_entry
 from verifier.release.publisher import PublisherKey
 from verifier.release.statement import PAYLOAD_TYPE, canonical_statement
 from verifier.tlog.note import Algorithm, parse_public_key
 from verifier.tlog.strict import parse_base64, parse_utf8
 
-__all__ = ["Publisher", "generate_key", "read_key", "sign_statement"]
+__all__ = ["Publisher", "generate_key", "read_key", "sign_entry", "sign_statement"]
 
 _PREFIX = "PRIVATE+KEY+"
+_ENVELOPE = b'{"payload":"'  # no statement begins so
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,12 +83,36 @@ def sign_statement(statement: bytes, publisher: Publisher) -> bytes:
     Raises ParseError unless the result is an entry of a known kind, so that nothing is signed
     for the log that the judge could not read.
     """
-    payload = canonical_statement(statement)
+    return sign_entry(statement, (publisher,))
+
+
+def sign_entry(document: bytes, publishers: tuple[Publisher, ...]) -> bytes:
+    """The entry to be logged, of a statement, or of an entry that others have signed already.
+
+    Each of ``publishers`` adds a signature; those that are there stay, unverified. They are in
+    ascending order of keyid, as a log with a policy wants them. Raises ParseError unless the
+    result is an entry of a known kind with one signature for each key.
+    """
+    if document.startswith(_ENVELOPE):
+        envelope = parse_entry(document).envelope
+        payload, signatures = envelope.payload, envelope.signatures
+    else:
+        payload, signatures = canonical_statement(document), ()
     signed = pre_authentication_encoding(PAYLOAD_TYPE, payload)
-    signature = EnvelopeSignature(publisher.key.keyid, publisher.private.sign(signed))
-    entry = encode_envelope(PAYLOAD_TYPE, payload, (signature,))
+    for publisher in publishers:
+        signature = EnvelopeSignature(publisher.key.keyid, publisher.private.sign(signed))
+        signatures = (*signatures, signature)
+    ordered = tuple(sorted(signatures, key=lambda signature: signature.keyid))
+    entry = encode_envelope(PAYLOAD_TYPE, payload, ordered)
     if len(entry) > MAX_ENVELOPE:
         got = f"{len(entry)} bytes"
         raise ParseError("entry", expected=f"at most {MAX_ENVELOPE} bytes", got=got)
-    parse_entry(entry)
+    _require_one_signature_each(parse_entry(entry))
     return entry
+
+
+def _require_one_signature_each(entry: Entry) -> None:
+    names = [signature.keyid for signature in entry.envelope.signatures]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParseError("signatures", expected="one for each key", got=f"{twice[0]} twice")

@@ -1,4 +1,4 @@
-"""``cvm-audit release``: sign, publish, fetch, show and judge logged releases."""
+"""``cvm-audit release``: sign, publish, fetch and show what is logged, and judge releases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from verifier.appraisal.appraise import appraise_logged_release
 from verifier.cli.files import read_file, write_directory, write_file
 from verifier.cli.inspecting import describe_entry
 from verifier.cli.judging import Judging, judging_options, load_policy
-from verifier.cli.publishing import generate_key, read_key, sign_statement
+from verifier.cli.publishing import generate_key, read_key, sign_entry
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.fetch.log import LogReader, submit_entry
 from verifier.release.dsse import MAX_ENVELOPE
@@ -35,6 +35,14 @@ def _vkey(context: click.Context, parameter: click.Parameter, value: str) -> Ver
         raise click.BadParameter(str(error), context, parameter) from None
 
 
+_keys_option = click.option(
+    "--key",
+    "keys",
+    required=True,
+    multiple=True,
+    type=_FILE,
+    help="Private key of a publisher; once for each signature.",
+)
 _log_option = click.option("--log", "url", required=True, metavar="URL", help="The log.")
 _vkey_option = click.option(
     "--vkey", required=True, callback=_vkey, help="The log's key, as `cvm-log init` printed it."
@@ -44,7 +52,7 @@ _output_option = click.option("-o", "--output", required=True, type=_NEW, help="
 
 @click.group()
 def release() -> None:
-    """Sign, publish, fetch, show and judge logged releases."""
+    """Sign, publish, fetch and show what is logged, and judge releases."""
 
 
 @release.command()
@@ -58,20 +66,40 @@ def keygen(name: str, output: Path) -> None:
 
 
 @release.command()
-@click.argument("statement", type=_FILE)
-@click.option("--key", required=True, type=_FILE, help="Private key of the publisher.")
+@click.argument("document", type=_FILE)
+@_keys_option
+@click.option("-o", "--output", required=True, type=_NEW, help="New file for the entry.")
+def sign(document: Path, keys: tuple[Path, ...], output: Path) -> None:
+    """Sign DOCUMENT, a statement (in-toto, JSON) or an entry that others have signed.
+
+    Writes the entry and logs nothing: for more signers to sign, to `publish`, or for
+    `cvm-log publish`.
+    """
+    write_file(output, _sign(document, keys), mode=0o644)
+
+
+@release.command()
+@click.argument("document", type=_FILE)
+@_keys_option
 @_log_option
 @_vkey_option
 @_output_option
-def publish(statement: Path, key: Path, url: str, vkey: VerificationKey, output: Path) -> None:
-    """Sign STATEMENT (an in-toto statement, JSON), log it, and keep entry and proof.
+def publish(
+    document: Path, keys: tuple[Path, ...], url: str, vkey: VerificationKey, output: Path
+) -> None:
+    """Sign DOCUMENT, as `sign` does, log it, and keep entry and proof.
 
-    Nothing is written unless the log proves that the entry is in it.
+    DOCUMENT may be of any kind that can be logged. Nothing is written unless the log proves that
+    the entry is in it.
     """
-    entry = sign_statement(read_file(statement, limit=MAX_ENVELOPE), read_key(key))
+    entry = _sign(document, keys)
     logged = submit_entry(url, entry)
     _keep(output, entry, logged.proof, vkey)
     click.echo(logged.index)
+
+
+def _sign(document: Path, keys: tuple[Path, ...]) -> bytes:
+    return sign_entry(read_file(document, limit=MAX_ENVELOPE), tuple(map(read_key, keys)))
 
 
 @release.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from verifier.errors import ParseError
-from verifier.release.statement import NAME, Statement
+from verifier.release.statement import NAME, ROLE, Statement
 from verifier.tlog.json_object import JsonObject
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "MeasurementRow",
     "TcbFloor",
     "parse_cvm_release",
+    "read_floors",
+    "read_measurements",
 ]
 
 PREDICATE_TYPE = "urn:cvm-audit:cvm-release:v1"
@@ -47,7 +49,6 @@ TCB_COMPONENTS = {
 }
 """Components of a TCB by AMD product line (SNP ABI, TCB_VERSION)."""
 
-_ROLE = r"[a-z][a-z0-9-]{0,62}"
 _MEASUREMENTS_MAX = 4096
 
 
@@ -127,12 +128,12 @@ def parse_cvm_release(statement: Statement) -> CvmRelease:
     """Read the predicate and join each artifact with its subject. Raises ParseError."""
     predicate = statement.predicate
     release = CvmRelease(
-        role=predicate.text("role", pattern=_ROLE),
+        role=predicate.text("role", pattern=ROLE),
         product=predicate.text("product", pattern=NAME),
         version=predicate.text("version", pattern=r"[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}"),
         security_version=predicate.integer("securityVersion", maximum=2**32 - 1),
         artifacts=_artifacts(statement),
-        measurements=_measurements(predicate),
+        measurements=read_measurements(predicate, minimum=1),
         expected_evidence=_expected_evidence(predicate.object("expectedEvidence")),
         build=_build(predicate.object("build")),
         not_after=predicate.timestamp("notAfter"),
@@ -169,8 +170,13 @@ def _artifact(item: JsonObject, digests: dict[str, bytes]) -> Artifact:
     return artifact
 
 
-def _measurements(predicate: JsonObject) -> tuple[MeasurementRow, ...]:
-    rows = tuple(_measurement(item) for item in predicate.objects("measurements", minimum=1))
+def read_measurements(predicate: JsonObject, *, minimum: int) -> tuple[MeasurementRow, ...]:
+    """Read the member ``measurements``: at least ``minimum`` rows of the matrix.
+
+    Raises ParseError, also for two rows of one launch configuration.
+    """
+    members = predicate.objects("measurements", minimum=minimum)
+    rows = tuple(_measurement(item) for item in members)
     keys = [
         (row.platform, row.vmm, row.vcpus, row.vcpu_signature, row.guest_features) for row in rows
     ]
@@ -202,11 +208,15 @@ def _expected_evidence(item: JsonObject) -> ExpectedEvidence:
     guest_policy = item.object("guestPolicy")
     debug, migrate_ma = guest_policy.boolean("debug"), guest_policy.boolean("migrateMa")
     guest_policy.end()
-    floors = item.object("minimumTcb")
-    minimum_tcb = tuple(_floor(floors, product) for product in floors.names())
-    floors.end()
+    minimum_tcb = read_floors(item, "minimumTcb")
     item.end()
     return ExpectedEvidence(tees, vmpls, debug, migrate_ma, minimum_tcb)
+
+
+def read_floors(item: JsonObject, name: str) -> tuple[TcbFloor, ...]:
+    """Read the member ``name``: product line to floor. Raises ParseError."""
+    floors = item.object(name)
+    return tuple(_floor(floors, product) for product in floors.names())
 
 
 def _floor(floors: JsonObject, product: str) -> TcbFloor:

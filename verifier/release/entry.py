@@ -12,30 +12,88 @@ from dataclasses import dataclass
 
 import rfc8785
 
-from verifier.errors import ParseError, UnsupportedError
-from verifier.release import cvm_release
+from verifier.errors import ParseError, UnsupportedError, VerificationError
+from verifier.release import (
+    announcement,
+    cvm_release,
+    host_identity,
+    key_configuration,
+    log_policy,
+    rebuild,
+    revocation,
+    tcb_floor,
+)
+from verifier.release.announcement import Announcement
 from verifier.release.cvm_release import CvmRelease
 from verifier.release.dsse import Envelope, open_envelope, parse_envelope
+from verifier.release.host_identity import HostIdentity
+from verifier.release.key_configuration import KeyConfiguration
+from verifier.release.log_policy import LogPolicy
 from verifier.release.publisher import PublisherKey
+from verifier.release.rebuild import Rebuild
+from verifier.release.revocation import Revocation
 from verifier.release.statement import PAYLOAD_TYPE, Statement, parse_statement
+from verifier.release.tcb_floor import TcbFloors
 from verifier.tlog.strict import parse_json
 
-__all__ = ["KINDS", "AuthenticRelease", "Entry", "open_release", "parse_entry"]
+__all__ = [
+    "KINDS",
+    "AuthenticEntry",
+    "AuthenticRelease",
+    "Content",
+    "Entry",
+    "kind_name",
+    "open_entry",
+    "open_release",
+    "parse_entry",
+    "parse_release_entry",
+]
 
-KINDS: dict[str, Callable[[Statement], CvmRelease]] = {
+Content = (
+    Announcement
+    | CvmRelease
+    | HostIdentity
+    | KeyConfiguration
+    | LogPolicy
+    | Rebuild
+    | Revocation
+    | TcbFloors
+)
+"""What an entry can say; its class is its kind."""
+
+KINDS: dict[str, Callable[[Statement], Content]] = {
+    announcement.PREDICATE_TYPE: announcement.parse_announcement,
     cvm_release.PREDICATE_TYPE: cvm_release.parse_cvm_release,
+    host_identity.PREDICATE_TYPE: host_identity.parse_host_identity,
+    key_configuration.PREDICATE_TYPE: key_configuration.parse_key_configuration,
+    log_policy.PREDICATE_TYPE: log_policy.parse_log_policy,
+    rebuild.PREDICATE_TYPE: rebuild.parse_rebuild,
+    revocation.PREDICATE_TYPE: revocation.parse_revocation,
+    tcb_floor.PREDICATE_TYPE: tcb_floor.parse_tcb_floors,
 }
 """Predicate type to the parser of that kind of entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A well-formed entry, believed by no one. ``raw`` is what the leaf hash covers."""
+    """A well-formed entry, believed by no one. ``raw`` is what the leaf hash covers.
+
+    ``kind`` is the predicate type, one of ``KINDS``.
+    """
 
     raw: bytes
     envelope: Envelope
     kind: str
-    content: CvmRelease
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticEntry:
+    """An entry of any kind that ``keys`` signed."""
+
+    content: Content
+    keys: tuple[PublisherKey, ...]
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +103,11 @@ class AuthenticRelease:
     release: CvmRelease
     keys: tuple[PublisherKey, ...]
     entry: Entry
+
+
+def kind_name(kind: str) -> str:
+    """The short name of a predicate type: ``urn:cvm-audit:rebuild:v1`` is ``rebuild/v1``."""
+    return kind.removeprefix("urn:cvm-audit:").replace(":", "/")
 
 
 def parse_entry(raw: bytes) -> Entry:
@@ -65,9 +128,35 @@ def parse_entry(raw: bytes) -> Entry:
     return Entry(raw, envelope, kind, KINDS[kind](statement))
 
 
+def parse_release_entry(raw: bytes) -> Entry:
+    """Read an entry that must be a release.
+
+    Raises ParseError for an entry of another kind, and what ``parse_entry`` raises.
+    """
+    entry = parse_entry(raw)
+    if not isinstance(entry.content, CvmRelease):
+        raise ParseError("predicate type", expected=cvm_release.PREDICATE_TYPE, got=entry.kind)
+    return entry
+
+
+def open_entry(
+    entry: Entry, *, publishers: tuple[PublisherKey, ...], threshold: int
+) -> AuthenticEntry:
+    """Check that at least ``threshold`` of ``publishers`` signed. Raises VerificationError."""
+    opened = open_envelope(entry.envelope, publishers=publishers, threshold=threshold)
+    return AuthenticEntry(entry.content, opened.keys, entry)
+
+
 def open_release(
     entry: Entry, *, publishers: tuple[PublisherKey, ...], threshold: int
 ) -> AuthenticRelease:
-    """Check that at least ``threshold`` of ``publishers`` signed. Raises VerificationError."""
-    opened = open_envelope(entry.envelope, publishers=publishers, threshold=threshold)
-    return AuthenticRelease(entry.content, opened.keys, entry)
+    """Check that ``entry`` is a release that at least ``threshold`` of ``publishers`` signed.
+
+    Raises VerificationError, also for an authentic entry of another kind.
+    """
+    opened = open_entry(entry, publishers=publishers, threshold=threshold)
+    if not isinstance(opened.content, CvmRelease):
+        raise VerificationError(
+            "predicate type", expected=cvm_release.PREDICATE_TYPE, got=entry.kind
+        )
+    return AuthenticRelease(opened.content, opened.keys, entry)

@@ -18,7 +18,9 @@ from verifier.tlog.strict import parse_json
 __all__ = [
     "NAME",
     "PAYLOAD_TYPE",
+    "ROLE",
     "STATEMENT_TYPE",
+    "TEXT",
     "Statement",
     "Subject",
     "canonical_statement",
@@ -31,6 +33,12 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
 """What an artifact may be called: no blank, no control character, no leading dot or slash."""
+
+ROLE = r"[a-z][a-z0-9-]{0,62}"
+"""What a role of a machine may be called."""
+
+TEXT = r"[ -~]{1,1024}"
+"""Words for people: one line of printable ASCII, so that no terminal can be led astray."""
 
 
 @dataclass(frozen=True, slots=True)
