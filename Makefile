@@ -26,7 +26,7 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(STAMP) ## run the whole loop once on this machine, with simulated evidence
@@ -50,6 +50,10 @@ bench: $(STAMP) ## run benchmarks/*.py one after another
 	@for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "no benchmarks"; break; }; \
 		echo "==> $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+
+.PHONY: bench-log
+bench-log: $(STAMP) ## how fast a running log takes entries, beside what the machine does bare
+	@$(PY) -m benchmarks.log_load $(ARGS)
 
 .PHONY: relock
 relock: $(STAMP) ## resolve pyproject.toml anew into requirements/*.lock

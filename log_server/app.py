@@ -1,4 +1,4 @@
-"""The log over HTTP: the C2SP read path from the published files, and two ways to add.
+"""The log over HTTP: one table of routes, which is what is served and what ``/openapi.json`` says.
 
 =======  ====================================  ================================================
 method   path                                  answer
@@ -7,125 +7,148 @@ GET      ``/checkpoint``                       the newest checkpoint
 GET      ``/tile/<L>/<N>[.p/<W>]``             a tile
 GET      ``/tile/entries/<N>[.p/<W>]``         an entry bundle
 POST     ``/add``                              raw entry -> its index in decimal
+POST     ``/v1/batch``                         raw entries -> JSON: indices and checkpoint
 POST     ``/v1/entries``                       typed entry -> JSON: index and tlog-proof
+GET      ``/health``                           whether all is well
+GET      ``/openapi.json``                     this table, as OpenAPI 3.1
 =======  ====================================  ================================================
 
-An answer to a POST means: durable, and covered by a published checkpoint. Source of the read path:
-C2SP tlog-tiles.
+HEAD goes wherever GET does, and OPTIONS everywhere. An answer to a POST means: durable, and covered
+by a published checkpoint. Source of the read path: C2SP tlog-tiles.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from http import HTTPStatus
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from log_server.exchange import CORS, Answer, Operation, Request, Response, Route
+from log_server.health import Health
+from log_server.openapi import describe
+from log_server.reading import ReadPath
+from log_server.router import Router
+from log_server.writing import MAX_BATCH_BYTES, WritePath
+from verifier.tlog.tile import MAX_ENTRY
 
-from log_server.admission import EntryParser, admit, prove, require_size
-from log_server.errors import MediaTypeError, NotFoundError
-from log_server.intake import Intake
-from log_server.problems import CORS, PROBLEM_HANDLERS
-from log_server.publisher import CHECKPOINT_PATH, Publisher
-from verifier.errors import ParseError
-from verifier.tlog.strict import excerpt, parse_decimal
-from verifier.tlog.tile import parse_bundle_path, parse_tile_path
-
-__all__ = ["ENTRY_MEDIA_TYPES", "create_app"]
+__all__ = ["ENTRY_MEDIA_TYPES", "TILE_PATTERN", "create_app", "log_routes"]
 
 ENTRY_MEDIA_TYPES = ("application/json", "application/vnd.dsse.envelope.v1+json")
 """What ``/v1/entries`` takes (DSSE v1.0, envelope media type; the entry is also plain JSON)."""
 
-_CHECKPOINT_HEADERS = {**CORS, "Cache-Control": "no-cache"}
-_TILE_HEADERS = {**CORS, "Cache-Control": "public, max-age=31536000, immutable"}
+TILE_PATTERN = r"^([0-9]+|entries)/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]+)?$"
+"""What follows ``/tile/`` in the path of a tile or entry bundle."""
+
+_Schema = Mapping[str, object]
+
+_OCTETS = "application/octet-stream"
+_TEXT = "text/plain; charset=utf-8"
+_STRING: _Schema = {"type": "string"}
+_INDEX: _Schema = {"type": "integer", "minimum": 0}
+_BYTES: _Schema = {"type": "string", "contentMediaType": _OCTETS}
+_WAIT = {"wait": ("sequenced", "published")}
 
 
-def create_app(
-    *, publisher: Publisher, make_intake: Callable[[], Intake], parse_entry: EntryParser
-) -> Starlette:
-    """The application. ``make_intake`` is called inside the server's event loop."""
+def create_app(*, reading: ReadPath, writing: WritePath, health: Health) -> Router:
+    """The application of a log."""
+    routes = log_routes(reading=reading, writing=writing, health=health)
+    document = f"{json.dumps(describe(routes), indent=1)}\n".encode("ascii")
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.intake = intake = make_intake()
-        sequencing = asyncio.create_task(intake.run())
-        yield
-        intake.drain()
-        await sequencing
-
-    async def checkpoint(request: Request) -> Response:
+    def openapi(request: Request) -> Answer:
         del request
-        content = _read(publisher, CHECKPOINT_PATH)
-        return Response(
-            content, media_type="text/plain; charset=utf-8", headers=_CHECKPOINT_HEADERS
-        )
+        return Answer(HTTPStatus.OK, document, "application/json", CORS)
 
-    async def tile(request: Request) -> Response:
-        content = _read(publisher, _tile_path(f"tile/{request.path_params['rest']}"))
-        return Response(content, media_type="application/octet-stream", headers=_TILE_HEADERS)
+    operation = Operation(
+        name="openapi",
+        summary="This document",
+        answer=openapi,
+        responses=(_ok("OpenAPI 3.1", "application/json", {"type": "object"}),),
+    )
+    return Router((*routes, Route(path="/openapi.json", operations={"GET": operation})))
 
-    async def add(request: Request) -> Response:
-        entry = admit(await _body(request))
-        acknowledgement = await request.app.state.intake.add(entry)
-        return Response(str(acknowledgement.index), media_type="text/plain; charset=utf-8")
 
-    async def add_typed(request: Request) -> Response:
-        _require_media_type(request)
-        entry = admit(await _body(request))
-        parse_entry(entry)
-        acknowledgement = await request.app.state.intake.add(entry)
-        proof = prove(acknowledgement, publisher).decode()
-        body = json.dumps({"index": acknowledgement.index, "proof": proof}, ensure_ascii=False)
-        return Response(f"{body}\n", media_type="application/json")
-
-    return Starlette(
-        routes=[
-            Route("/checkpoint", checkpoint, methods=["GET"]),
-            Route("/tile/{rest:path}", tile, methods=["GET"]),
-            Route("/add", add, methods=["POST"]),
-            Route("/v1/entries", add_typed, methods=["POST"]),
-        ],
-        exception_handlers=PROBLEM_HANDLERS,
-        lifespan=lifespan,
+def log_routes(*, reading: ReadPath, writing: WritePath, health: Health) -> tuple[Route, ...]:
+    """Everything that is served, but for the description of it."""
+    checkpoint = Operation(
+        name="checkpoint",
+        summary="The newest checkpoint (C2SP tlog-checkpoint)",
+        answer=reading.checkpoint,
+        responses=(_ok("A signed note", _TEXT, _STRING),),
+    )
+    tile = Operation(
+        name="tile",
+        summary="A tile or an entry bundle (C2SP tlog-tiles); bundles as gzip if that is accepted",
+        answer=reading.tile,
+        responses=(_ok("Hashes, or entries", _OCTETS, _BYTES),),
+    )
+    healthy = Operation(
+        name="health",
+        summary="Whether the log takes entries and its newest checkpoint is sound and not stale",
+        answer=health.answer,
+        responses=(_ok("All is well", "application/json", _object(size=_INDEX, root=_STRING)),),
+    )
+    return (
+        Route(path="/checkpoint", operations={"GET": checkpoint}),
+        Route(path="/tile/{resource}", operations={"GET": tile}, pattern=TILE_PATTERN),
+        Route(path="/add", operations={"POST": _add(writing)}),
+        Route(path="/v1/batch", operations={"POST": _batch(writing)}),
+        Route(path="/v1/entries", operations={"POST": _typed(writing)}),
+        Route(path="/health", operations={"GET": healthy}),
     )
 
 
-def _read(publisher: Publisher, path: str) -> bytes:
-    content = publisher.read(path)
-    if content is None:
-        raise NotFoundError("path", expected="a published resource", got=excerpt(path))
-    return content
+def _add(writing: WritePath) -> Operation:
+    return Operation(
+        name="add",
+        summary="Append one raw entry of 1 to 65,535 bytes; an entry that is there keeps its index",
+        answer=writing.add,
+        takes=(_OCTETS,),
+        max_body=MAX_ENTRY,
+        problems=(HTTPStatus.FORBIDDEN,),
+        query=_WAIT,
+        responses=(_ok("Its index in decimal", _TEXT, {"type": "string", "pattern": "^[0-9]+$"}),),
+    )
 
 
-def _tile_path(path: str) -> str:
-    # Only a path that is the one spelling of a tile or bundle reaches the file system.
-    parse = parse_bundle_path if path.startswith("tile/entries/") else parse_tile_path
-    try:
-        parse(path)
-    except ParseError as error:
-        raise NotFoundError(error.what, expected=error.expected, got=error.got) from error
-    return path
+def _batch(writing: WritePath) -> Operation:
+    schema = _object(indices={"type": "array", "items": _INDEX, "minItems": 1}, checkpoint=_STRING)
+    return Operation(
+        name="addBatch",
+        summary="Append 1 to 4,096 raw entries, written as in an entry bundle (C2SP tlog-tiles)",
+        answer=writing.add_batch,
+        takes=(_OCTETS,),
+        max_body=MAX_BATCH_BYTES,
+        problems=(HTTPStatus.FORBIDDEN,),
+        query=_WAIT,
+        responses=(_ok("Their indices, in order", "application/json", schema),),
+    )
 
 
-async def _body(request: Request) -> bytes:
-    # A stated length is believed only to refuse early; what arrives is counted.
-    stated = request.headers.get("Content-Length")
-    if stated is not None:
-        require_size(parse_decimal(stated, what="Content-Length"))
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        require_size(len(content))
-    return bytes(content)
+def _typed(writing: WritePath) -> Operation:
+    return Operation(
+        name="addTyped",
+        summary="Append one typed entry, and get its proof",
+        answer=writing.add_typed,
+        takes=ENTRY_MEDIA_TYPES,
+        strict=True,
+        max_body=MAX_ENTRY,
+        query=_WAIT,
+        responses=(
+            _ok("Index and tlog-proof", "application/json", _object(index=_INDEX, proof=_STRING)),
+        ),
+        problems=(
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+        ),
+    )
 
 
-def _require_media_type(request: Request) -> None:
-    stated = request.headers.get("Content-Type", "")
-    if stated.partition(";")[0].strip().lower() not in ENTRY_MEDIA_TYPES:
-        expected = " or ".join(ENTRY_MEDIA_TYPES)
-        got = excerpt(stated) if stated else "none"
-        raise MediaTypeError("Content-Type", expected=expected, got=got)
+def _ok(description: str, media_type: str, schema: _Schema) -> Response:
+    return Response(
+        status=HTTPStatus.OK, description=description, media_type=media_type, schema=schema
+    )
+
+
+def _object(**properties: _Schema) -> _Schema:
+    return {"type": "object", "properties": properties, "required": sorted(properties)}

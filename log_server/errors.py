@@ -9,12 +9,17 @@ AuditError
 │   ├── HeadMovedError      another writer moved the head (compare-and-swap lost)
 │   ├── LockedError         another program writes this log
 │   ├── StoppedError        an earlier failure closed the log for writing
+│   ├── FrozenError         the operator closed the log for good
 │   └── ConfigurationError  a key, a directory or a name cannot be used
 ├── AdmissionError          this request, or this moment, is not accepted
 │   ├── EntrySizeError      larger than an entry bundle can carry
 │   ├── MediaTypeError      not the kind of content that is taken here
 │   ├── NotFoundError       no such resource
-│   └── BusyError           too many entries wait
+│   ├── PolicyRefusalError  the log's own policy does not admit the entry
+│   └── BusyError           nothing is taken at this moment: too many entries wait
+│       ├── DiskSpaceError  less space is free than the log keeps in reserve
+│       ├── ClockError      the clock is behind the last signed checkpoint
+│       └── QuorumError     too few witnesses cosigned: durable, and not published
 └── ResourceError           a published file is not what its path promises
     ├── MissingError        it is not there
     └── OversizedError      it is larger than the format allows
@@ -29,10 +34,13 @@ from verifier.errors import AuditError
 __all__ = [
     "AdmissionError",
     "BusyError",
+    "ClockError",
     "ConfigurationError",
     "DamagedError",
+    "DiskSpaceError",
     "EntrySizeError",
     "ForkedError",
+    "FrozenError",
     "HeadMovedError",
     "LockedError",
     "LogError",
@@ -40,6 +48,8 @@ __all__ = [
     "MissingError",
     "NotFoundError",
     "OversizedError",
+    "PolicyRefusalError",
+    "QuorumError",
     "ResourceError",
     "RolledBackError",
     "StoppedError",
@@ -79,6 +89,10 @@ class StoppedError(LogError):
     """An earlier failure closed the log for writing; only a restart recovers."""
 
 
+class FrozenError(LogError):
+    """The operator closed the log for good; it can be read and not written."""
+
+
 class ConfigurationError(LogError):
     """A key file, a directory or a name cannot be used."""
 
@@ -99,8 +113,27 @@ class NotFoundError(AdmissionError):
     """There is no such resource."""
 
 
+class PolicyRefusalError(AdmissionError):
+    """The log policy in force does not admit the entry; ``what`` is ``log-policy.<rule>``."""
+
+
 class BusyError(AdmissionError):
-    """Too many entries wait to be sequenced; try again after a second."""
+    """Nothing is taken at this moment: too many entries wait; try again after a second."""
+
+
+class DiskSpaceError(BusyError):
+    """Less space is free than the log keeps in reserve; it goes on when there is more."""
+
+
+class ClockError(BusyError):
+    """The clock is behind the last signed checkpoint; the log goes on when it has caught up."""
+
+
+class QuorumError(BusyError):
+    """Too few witnesses cosigned: what was taken is durable, and not published or acknowledged.
+
+    The same entry again gets its index once they do.
+    """
 
 
 class ResourceError(AuditError):

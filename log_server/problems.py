@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
 from log_server.errors import (
     BusyError,
@@ -16,16 +11,18 @@ from log_server.errors import (
     LogError,
     MediaTypeError,
     NotFoundError,
+    PolicyRefusalError,
 )
+from log_server.exchange import CORS, Answer, Headers
 from verifier.errors import AuditError, ParseError, UnsupportedError
 
-__all__ = ["CORS", "PROBLEM_HANDLERS"]
+__all__ = ["PROBLEM_MEDIA_TYPE", "problem", "refusal", "status_of"]
 
-CORS = {"Access-Control-Allow-Origin": "*"}
-"""Everything here is public: a page of any origin may read it."""
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 _STATUSES: tuple[tuple[type[AuditError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
+    (PolicyRefusalError, HTTPStatus.FORBIDDEN),
     (EntrySizeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (MediaTypeError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (ParseError, HTTPStatus.BAD_REQUEST),
@@ -34,59 +31,43 @@ _STATUSES: tuple[tuple[type[AuditError], HTTPStatus], ...] = (
     (LogError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
-_RETRY = {"Retry-After": "1"}
+_RETRY: Headers = (("Retry-After", "1"),)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    del request
-    if not isinstance(error, AuditError):
-        raise error
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
+def status_of(error: AuditError) -> HTTPStatus | None:
+    """The status of an error; None if no request can be the cause of it, nor its moment."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
+
+
+def refusal(error: AuditError) -> Answer:
+    """The answer that says what was wrong. Raises the error again if it has no status."""
+    status = status_of(error)
     if status is None:
         raise error
-    members = {"field": error.what, "expected": error.expected, "got": error.got}
-    headers = _RETRY if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return _problem(status, str(error), members, headers)
+    headers = _RETRY if status is HTTPStatus.SERVICE_UNAVAILABLE else ()
+    return problem(
+        status,
+        str(error),
+        field=error.what,
+        expected=error.expected,
+        got=error.got,
+        headers=headers,
+    )
 
 
-async def _http(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        members = {"field": "method", "expected": allowed, "got": request.method}
-    else:
-        members = {"field": "path", "expected": "a resource of this log", "got": request.url.path}
-    return _problem(HTTPStatus(error.status_code), error.detail, members, error.headers or {})
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    # Nobody reads this answer; without it the server would log a stack trace.
-    del request, error
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
-
-
-def _problem(
-    status: HTTPStatus, detail: str, members: dict[str, str], headers: Mapping[str, str]
-) -> Response:
-    body = {
+def problem(
+    status: HTTPStatus, detail: str, *, field: str, expected: str, got: str, headers: Headers = ()
+) -> Answer:
+    """A problem document that names the field, what was expected there, and what came."""
+    members = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        **members,
+        "field": field,
+        "expected": expected,
+        "got": got,
     }
-    return Response(
-        json.dumps(body, ensure_ascii=False) + "\n",
-        status_code=status.value,
-        media_type="application/problem+json",
-        headers={**CORS, **headers},
-    )
-
-
-PROBLEM_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    AuditError: _refused,
-    HTTPException: _http,
-    ClientDisconnect: _gone,
-}
-"""Exception class to its answer, for ``Starlette(exception_handlers=...)``."""
+    # ASCII: what came is quoted, and need not be encodable.
+    body = f"{json.dumps(members)}\n".encode("ascii")
+    return Answer(status, body, PROBLEM_MEDIA_TYPE, (*CORS, *headers))

@@ -1,4 +1,4 @@
-"""Making a committed head visible: files, read back, then anchor, then checkpoint.
+"""Making a committed head visible: files, read back, then anchor, witnesses, checkpoint.
 
 Used by the sequencer for every batch and by recovery for what a crash left undone.
 """
@@ -12,11 +12,12 @@ from log_server.errors import DamagedError
 from log_server.publisher import CHECKPOINT_PATH, File, Publisher
 from log_server.store.contract import Head
 from log_server.tree import RightEdge, read_edge
+from log_server.witnessing import UNWITNESSED, Witnessing
 from verifier.errors import ParseError
 from verifier.tlog.merkle import TreeHead, leaf_hash
 from verifier.tlog.tile import TILE_WIDTH, bundle_path
 
-__all__ = ["announce", "publish_files", "published_edge", "published_file"]
+__all__ = ["announce", "publish_files", "published_edge", "published_file", "settle", "show"]
 
 
 def publish_files(publisher: Publisher, files: Iterable[File]) -> None:
@@ -29,7 +30,14 @@ def publish_files(publisher: Publisher, files: Iterable[File]) -> None:
 
 
 def announce(head: Head, *, publisher: Publisher, anchor: Anchor) -> RightEdge:
-    """Publish the checkpoint of a head whose files are written; gives back the edge they end in.
+    """``settle`` a head and ``show`` it on the log's own word."""
+    edge = settle(head, publisher=publisher, anchor=anchor)
+    show(head, publisher=publisher, witnessing=UNWITNESSED)
+    return edge
+
+
+def settle(head: Head, *, publisher: Publisher, anchor: Anchor) -> RightEdge:
+    """Anchor a head whose files are written; gives back the edge that they end in.
 
     Raises DamagedError if the files do not have the signed root, StorageError.
     """
@@ -38,10 +46,24 @@ def announce(head: Head, *, publisher: Publisher, anchor: Anchor) -> RightEdge:
     if anchor.read() != head.checkpoint:
         anchor.write(head.checkpoint)
     # Crash here: the anchor is ahead of the published checkpoint, level with the database.
-    if publisher.read(CHECKPOINT_PATH) != head.checkpoint:
-        publisher.replace(CHECKPOINT_PATH, head.checkpoint)
-    # Crash here: published, and nobody was told an index yet.
     return edge
+
+
+def show(head: Head, *, publisher: Publisher, witnessing: Witnessing) -> bytes:
+    """Publish the checkpoint of a settled head with its cosignatures; gives back the bytes.
+
+    Raises QuorumError if too few witnesses cosigned: then nothing changed, and it can be called
+    again. DamagedError, StorageError.
+    """
+    present = publisher.read(CHECKPOINT_PATH)
+    checkpoint = witnessing.cosigned(
+        head, present=present, read=lambda path: published_file(publisher, path)
+    )
+    # Crash here: witnesses may know a head that only database and anchor hold; none is lost.
+    if present != checkpoint:
+        publisher.replace(CHECKPOINT_PATH, checkpoint)
+    # Crash here: published, and nobody was told an index yet.
+    return checkpoint
 
 
 def published_edge(publisher: Publisher, tree: TreeHead) -> RightEdge:

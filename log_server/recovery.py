@@ -4,17 +4,18 @@ Three places say how far the log is: the head in the database, the anchor, and t
 checkpoint. They are written in that order, so at start the database is at or ahead of the others.
 Behind means that an older database was restored: signing on would make a fork. Ahead means that a
 crash came before publication: the files are made from the entries, and the checkpoint that is
-stored with the head is published as it is. Nothing is ever signed here.
+stored with the head is published as it is, once the witnesses of its policy, if it has one, have
+cosigned it. Nothing is ever signed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from log_server.anchor import Anchor
 from log_server.errors import DamagedError, ForkedError, RolledBackError
-from log_server.publication import announce, publish_files, published_edge
+from log_server.publication import publish_files, published_edge, settle
 from log_server.publisher import CHECKPOINT_PATH, Publisher
 from log_server.store.contract import Head, Row, Store
 from log_server.tree import EMPTY_EDGE, Growth, RightEdge, grow
@@ -30,7 +31,7 @@ from verifier.tlog.tile import (
     tiles_for_size,
 )
 
-__all__ = ["recover"]
+__all__ = ["examine_database", "recover"]
 
 _CHUNK = 4096
 """Entries that are replayed at a time: at most 256 MiB, and a whole number of bundles."""
@@ -44,33 +45,66 @@ class _Signed(NamedTuple):
 def recover(
     *, store: Store, publisher: Publisher, anchor: Anchor, keys: tuple[VerificationKey, ...]
 ) -> tuple[Head, RightEdge]:
-    """The head and edge of a log, after all that they cover is checked, complete and published.
+    """The head and edge of a log, after all that they cover is checked, complete and anchored.
+
+    Publishing its checkpoint is left to the caller: it may need witnesses.
 
     Raises RolledBackError, ForkedError, DamagedError (its ``what`` is the damaged resource), and
     StorageError.
     """
     head = store.head()
+    published = publisher.read(CHECKPOINT_PATH)
+    seen = _seen(store, head, published=published, anchored=anchor.read(), keys=keys)
+    edge = _sound_edge(store, publisher, min((s.tree for s in seen), key=lambda tree: tree.size))
+    # Twice over the same rows: not one file is written before the whole root is known to be right.
+    _check_replay(store, edge, seen)
+    for growth in _replay(store, edge, head.tree.size):
+        publish_files(publisher, _final(growth, head.tree.size))
+    return head, settle(head, publisher=publisher, anchor=anchor)
+
+
+def examine_database(
+    *,
+    store: Store,
+    published: bytes | None,
+    anchored: bytes | None,
+    keys: tuple[VerificationKey, ...],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Hold every entry against every checkpoint that is kept. Changes nothing.
+
+    A start looks at the entries of the unfinished bundle only. ``progress`` gets the number of
+    entries done and of all. Raises as ``recover``.
+    """
+    head = store.head()
+    seen = _seen(store, head, published=published, anchored=anchored, keys=keys)
+    _check_replay(store, EMPTY_EDGE, seen, progress)
+
+
+def _seen(
+    store: Store,
+    head: Head,
+    *,
+    published: bytes | None,
+    anchored: bytes | None,
+    keys: tuple[VerificationKey, ...],
+) -> tuple[_Signed, ...]:
+    """What is signed, each no larger than the database, and of the same root if as large."""
     present = _Signed("database head", head.tree)
     if _opened(present.where, head.checkpoint, keys) != head.tree:
         raise DamagedError(present.where, expected="the tree of its checkpoint", got="another")
     if store.rows(head.tree.size, head.tree.size + 1):
         got = "an entry behind the head"
         raise DamagedError("database entries", expected=f"{head.tree.size} entries", got=got)
-    seen = (*_seen(publisher, anchor, keys), present)
+    seen = (*_outside(published, anchored, keys), present)
     for signed in seen:
         _require_not_ahead(signed, head.tree)
-    edge = _sound_edge(store, publisher, min((s.tree for s in seen), key=lambda tree: tree.size))
-    # Twice over the same rows: not one file is written before the whole root is known to be right.
-    _check_replay(store, edge, seen)
-    for growth in _replay(store, edge, head.tree.size):
-        publish_files(publisher, _final(growth, head.tree.size))
-    return head, announce(head, publisher=publisher, anchor=anchor)
+    return seen
 
 
-def _seen(
-    publisher: Publisher, anchor: Anchor, keys: tuple[VerificationKey, ...]
+def _outside(
+    published: bytes | None, anchored: bytes | None, keys: tuple[VerificationKey, ...]
 ) -> tuple[_Signed, _Signed]:
-    anchored = anchor.read()
     if anchored is None:
         raise DamagedError(
             "anchor",
@@ -78,7 +112,6 @@ def _seen(
             got="no file",
             hint="without its anchor a log cannot know whether its database was rolled back",
         )
-    published = publisher.read(CHECKPOINT_PATH)
     tree = TreeHead(0, EMPTY_ROOT)
     if published is not None:
         tree = _opened("published checkpoint", published, keys)
@@ -145,11 +178,18 @@ def _complete(publisher: Publisher, size: int) -> bool:
     )
 
 
-def _check_replay(store: Store, edge: RightEdge, seen: Iterable[_Signed]) -> None:
-    for signed in sorted(seen, key=lambda one: one.tree.size):
+def _check_replay(
+    store: Store,
+    edge: RightEdge,
+    seen: Iterable[_Signed],
+    progress: Callable[[int, int], None] = lambda _done, _size: None,
+) -> None:
+    ordered = sorted(seen, key=lambda one: one.tree.size)
+    for signed in ordered:
         if signed.tree.size >= edge.size:
             for growth in _replay(store, edge, signed.tree.size):
                 edge = growth.edge
+                progress(edge.size, ordered[-1].tree.size)
             _require_same(signed, edge.tree.root)
 
 

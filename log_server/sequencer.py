@@ -10,9 +10,16 @@ The order of a commit, and what a crash after each step leaves behind:
    needed to make the very same files is in it.
 3. Read the files back and compare the root with the signed one.
 4. Write the anchor, then the published checkpoint. A crash leaves one or both at the older
-   checkpoint, which is still true.
+   checkpoint, which is still true. In a log with a witness policy the witnesses come between:
+   they get nothing that is not anchored, and while too few of them cosign, the head stays durable
+   and unpublished, nobody is told an index, and every further commit and every start asks again.
 5. Return, and only now is anybody told an index. A crash before that leaves an entry that is in
    the log and not acknowledged; submitting it again gives its index.
+
+Before step 1, and before anything is touched, a batch is refused without harm while the disk has
+less free space than the floor, or while the clock is behind the head: the timestamp of a head says
+when it was signed, and must not say that a larger tree is older. When the disk has room and the
+clock has caught up, the same sequencer goes on.
 
 There is never a second signature for a size: the checkpoint becomes durable with the head that it
 signs or not at all, the head only moves by compare-and-swap, and recovery publishes the stored
@@ -24,17 +31,20 @@ uses the functions of this path.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from log_server.anchor import Anchor
-from log_server.errors import DamagedError, StoppedError
-from log_server.publication import announce, publish_files, published_edge
+from log_server.errors import ClockError, DamagedError, QuorumError, StoppedError
+from log_server.floor import DiskFloor
+from log_server.publication import publish_files, published_edge, settle, show
 from log_server.publisher import Publisher
 from log_server.recovery import recover
 from log_server.signer import Signer, sign_checkpoint
 from log_server.store.contract import Head, Row, Store, Transaction, milliseconds
 from log_server.tree import Growth, RightEdge, grow
+from log_server.witnessing import UNWITNESSED, Witnessing
 from verifier.tlog.checkpoint import Checkpoint
 from verifier.tlog.merkle import TreeHead, leaf_hash
 
@@ -54,30 +64,51 @@ class Sequencer:
     """Appends to one log. Used by one thread at a time; the caller holds the lock of the log."""
 
     def __init__(
-        self, *, store: Store, publisher: Publisher, anchor: Anchor, signers: tuple[Signer, ...]
+        self,
+        *,
+        store: Store,
+        publisher: Publisher,
+        anchor: Anchor,
+        signers: tuple[Signer, ...],
+        floor: DiskFloor,
+        witnessing: Witnessing = UNWITNESSED,
     ) -> None:
         """Check and repair what is on the disk; see ``recovery.recover`` for what it raises."""
         self._store = store
         self._publisher = publisher
         self._anchor = anchor
         self._signers = signers
+        self._floor = floor
+        self._witnessing = witnessing
         keys = tuple(signer.key for signer in signers)
         self._head, self._edge = recover(store=store, publisher=publisher, anchor=anchor, keys=keys)
+        self._checkpoint: bytes | None = None
         self._sound = True
+        with suppress(QuorumError):  # kept for ``require_published``; the next commit tries again
+            self._show()
 
     @property
     def head(self) -> Head:
-        """The head that is published."""
+        """The head that is durable, and published unless ``require_published`` says why not."""
         return self._head
+
+    def require_published(self) -> None:
+        """Raises QuorumError while too few witnesses cosigned the head. For any thread."""
+        failure = self._witnessing.failure
+        if failure is not None:
+            raise failure
 
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         """Make entries, of 1 to 65,535 bytes each, durable and published.
 
-        An entry that is in the log keeps its first index. Raises StoppedError after an earlier
-        failure, and any other LogError as that failure.
+        An entry that is in the log keeps its first index. Raises DiskSpaceError or ClockError, or
+        QuorumError when the entries are durable and not published, and can be called again;
+        StoppedError after an earlier failure, and any other LogError as that failure.
         """
         if not self._sound:
             raise StoppedError("log", expected="no earlier failure", got="a failed commit")
+        self._floor.require()
+        self._require_progress(now)
         self._sound = False
         leaves = tuple(map(leaf_hash, entries))
         with self._store.begin(expected=self._head) as transaction:
@@ -88,12 +119,36 @@ class Sequencer:
         if advance is not None:
             growth, head = advance
             publish_files(self._publisher, growth.files)
-            self._edge = announce(head, publisher=self._publisher, anchor=self._anchor)
+            self._edge = settle(head, publisher=self._publisher, anchor=self._anchor)
             self._head = head
-        self._sound = True
+            self._checkpoint = None
+        checkpoint = self._show()
         known |= {row.leaf_hash: row.index for row in rows}
         indices = tuple(known[leaf] for leaf in leaves)
-        return Sequenced(indices, self._head.tree, self._head.checkpoint)
+        return Sequenced(indices, self._head.tree, checkpoint)
+
+    def _show(self) -> bytes:
+        self._sound = False
+        try:
+            if self._checkpoint is None:
+                self._checkpoint = show(
+                    self._head, publisher=self._publisher, witnessing=self._witnessing
+                )
+        except QuorumError:
+            # Durable, anchored, complete, and only not published: the next commit goes on.
+            self._sound = True
+            raise
+        self._sound = True
+        return self._checkpoint
+
+    def _require_progress(self, now: datetime) -> None:
+        if milliseconds(now) < self._head.timestamp:
+            raise ClockError(
+                "clock",
+                expected=f"at least {self._head.timestamp} ms since 1970, when the head was signed",
+                got=f"{milliseconds(now)} ms",
+                hint="time did not progress: set the clock, or wait until it has caught up",
+            )
 
     def _advance(
         self, transaction: Transaction, rows: tuple[Row, ...], now: datetime

@@ -1,24 +1,37 @@
-"""Serving an open log: the listening socket, and a drain before the end."""
+"""Serving an open log: listening sockets, the event loop, and a drain before the end."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
-import uvicorn
+import uvloop
 
 from log_server.admission import EntryParser
 from log_server.app import create_app
 from log_server.errors import ConfigurationError
+from log_server.health import Check, Health
 from log_server.intake import Committer, Intake
+from log_server.metrics import Metrics
+from log_server.protocol import Connections, HttpProtocol
 from log_server.publisher import Publisher
+from log_server.reading import ReadPath
+from log_server.router import Router
+from log_server.writing import WritePath
+from verifier.tlog.note import VerificationKey
 
 __all__ = ["LogServer", "listen"]
 
 _BACKLOG = 2048
-_DRAIN_SECONDS = 30
+_LEAVE_SECONDS = 5.0
+_TICK_SECONDS = 1.0
+_SWITCH_SECONDS = 0.001
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,52 +55,120 @@ class LogServer:
         *,
         sequencer: Committer,
         publisher: Publisher,
+        keys: tuple[VerificationKey, ...],
         parse_entry: EntryParser,
         ready: Callable[[], None],
+        metrics: Metrics,
+        require: Callable[[Sequence[bytes]], None],
+        metrics_listener: socket.socket | None = None,
+        checks: tuple[Check, ...] = (),
     ) -> None:
-        """``ready`` is called when requests are answered."""
-        self._sequencer = sequencer
+        """``ready`` is called when requests are answered.
+
+        ``require`` is as for ``Intake``; ``checks`` are further ones of ``/health``. Figures are
+        served only on ``metrics_listener``.
+        """
         self._listener = listener
-        self._intake: Intake | None = None
-        app = create_app(
-            publisher=publisher, make_intake=self._make_intake, parse_entry=parse_entry
-        )
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="on",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-        self._server = _Server(config, ready)
+        self._sequencer = sequencer
+        self._publisher = publisher
+        self._keys = keys
+        self._parse_entry = parse_entry
+        self._ready = ready
+        self._metrics = metrics
+        self._metrics_listener = metrics_listener
+        self._checks = checks
+        self._require = require
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._stop_asked = False
 
     def run(self) -> None:
         """Serve; returns when everything that was taken is answered.
 
         Raises the LogError that stopped the log, if one did.
         """
-        self._server.run(sockets=[self._listener])
-        if self._intake is not None and self._intake.failure is not None:
-            raise self._intake.failure
+        before = sys.getswitchinterval()
+        # uvloop takes the interpreter lock anew for every event; with Python's 5 ms, each could
+        # wait that long for the sequencer's thread.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        try:
+            uvloop.run(self._serve())
+        finally:
+            sys.setswitchinterval(before)
 
     def stop(self) -> None:
         """Take no more requests, answer those that wait, and return from ``run``."""
-        self._server.should_exit = True
+        self._stop_asked = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
-    def _make_intake(self) -> Intake:
+    async def _serve(self) -> None:
+        loop = self._loop = asyncio.get_running_loop()
         # A log that failed must not go on answering 503: ending lets a supervisor start it again,
         # and starting is what repairs.
-        self._intake = Intake(self._sequencer, clock=lambda: datetime.now(UTC), stopped=self.stop)
-        return self._intake
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        intake = Intake(
+            self._sequencer,
+            clock=lambda: datetime.now(UTC),
+            require=self._require,
+            stopped=self._stopping.set,
+            observer=self._metrics,
+        )
+        shared = self._connections(intake, loop)
+        listeners = [self._listener]
+        if self._metrics_listener is not None:
+            listeners.append(self._metrics_listener)
+            shared.append(Connections(Router(self._metrics.routes), loop))
+        sequencing = asyncio.create_task(intake.run())
+        ticking = asyncio.create_task(_tick(shared))
+        servers = [
+            await loop.create_server(partial(HttpProtocol, connections), sock=listener)
+            for connections, listener in zip(shared, listeners, strict=True)
+        ]
         self._ready()
+        if not self._stop_asked:
+            await self._stopping.wait()
+        for server in servers:
+            server.close()
+        intake.drain()
+        await asyncio.wait((sequencing,))
+        await _leave(shared)
+        ticking.cancel()
+        await sequencing
+        if intake.failure is not None:
+            raise intake.failure
+
+    def _connections(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> list[Connections]:
+        app = create_app(
+            reading=ReadPath(self._publisher),
+            writing=WritePath(
+                intake=intake, publisher=self._publisher, parse_entry=self._parse_entry
+            ),
+            health=Health(
+                intake=intake, publisher=self._publisher, keys=self._keys, checks=self._checks
+            ),
+        )
+        main = Connections(app, loop)
+        self._metrics.watch(
+            outstanding=lambda: intake.outstanding, connections=lambda: len(main.open)
+        )
+        return [main]
+
+
+async def _tick(shared: Sequence[Connections]) -> None:
+    while True:
+        for connections in shared:
+            connections.tick()
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+async def _leave(shared: Sequence[Connections]) -> None:
+    for connections in shared:
+        connections.stop()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            for connections in shared:
+                await connections.empty.wait()
+    for connections in shared:
+        for connection in tuple(connections.open):
+            connection.abort()
+    await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from verifier.tlog.merkle import (
     HASH_SIZE,
     Node,
     TreeHead,
+    consistency_nodes,
     inclusion_nodes,
     range_hash,
     subtree_hash,
@@ -37,6 +38,7 @@ __all__ = [
     "TILE_BYTES",
     "Growth",
     "RightEdge",
+    "consistency_proof",
     "grow",
     "inclusion_proof",
     "read_edge",
@@ -149,9 +151,22 @@ def inclusion_proof(index: int, size: int, read: Callable[[str], bytes]) -> tupl
 
     ``read`` gives the bytes at a path. ValueError unless 0 <= index < size.
     """
+    return _node_hashes(inclusion_nodes(index, size), size, read)
 
+
+def consistency_proof(old: int, size: int, read: Callable[[str], bytes]) -> tuple[bytes, ...]:
+    """Consistency proof of the tree of ``old`` entries with that of ``size``, from the tiles.
+
+    ``read`` gives the bytes at a path. ValueError unless 0 < old <= size.
+    """
+    return _node_hashes(consistency_nodes(old, size), size, read)
+
+
+def _node_hashes(
+    nodes: tuple[Node, ...], size: int, read: Callable[[str], bytes]
+) -> tuple[bytes, ...]:
     def hash_of(node: Node) -> bytes:
         tile = node_tile(node, size)
         return node_hash_in_tile(node, parse_tile(read(tile_path(tile)), width=tile.width))
 
-    return tuple(subtree_hash(node, size, hash_of) for node in inclusion_nodes(index, size))
+    return tuple(subtree_hash(node, size, hash_of) for node in nodes)

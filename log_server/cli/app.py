@@ -20,11 +20,15 @@ EXIT_NOT_FETCHED = 3
 EXIT_BUG = 70
 
 _VERBS = {
+    "export": ("log_server.cli.export", "write what a log publishes as a plain folder"),
+    "freeze": ("log_server.cli.freeze", "close a log for good"),
     "fsck": ("log_server.cli.fsck", "rebuild a log from its entries and compare every file"),
+    "import": ("log_server.cli.import_", "make a log that can grow from an exported folder"),
     "init": ("log_server.cli.init", "make an empty log with a new key"),
     "publish": ("log_server.cli.publish", "append entry files to a log without a server"),
     "serve": ("log_server.cli.serve", "serve a log over HTTP and take entries"),
     "show": ("log_server.cli.show", "look at a checkpoint or an entry, without verifying it"),
+    "witness": ("log_server.cli.witness", "cosign the checkpoints of logs"),
 }
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import click
 
 from log_server.cli.app import EXIT_DAMAGED
-from log_server.fsck import examine
+from log_server.errors import LockedError, LogError
+from log_server.examination import Damage
+from log_server.fsck import Examined, examine
 from log_server.source import open_source
 from verifier.errors import ParseError, UnsupportedError
 from verifier.tlog.note import VerificationKey, parse_vkey
 
-__all__ = ["command"]
+__all__ = ["command", "parse_keys"]
 
 _TERMINAL_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 10.0
@@ -28,10 +32,11 @@ _HEARTBEAT_SECONDS = 10.0
 def command(context: click.Context, location: str, vkeys: tuple[str, ...]) -> None:
     """Rebuild a log from its entries and compare every tile at every level with its root.
 
-    Prints each damaged file by its path below the log, one a line, then size, root and speed.
+    In the directory of a log the database is compared as well, unless a server holds it. Prints
+    each damaged file by its path below the log, one a line, then size and root; speed to stderr.
     Exit codes: 0 sound, 1 damaged, 2 usage, 3 could not be fetched.
     """
-    keys = _parse_keys(vkeys)
+    keys = parse_keys(vkeys)
     started = time.monotonic()
     with closing(open_source(location)) as source:
         examined = examine(
@@ -41,6 +46,7 @@ def command(context: click.Context, location: str, vkeys: tuple[str, ...]) -> No
             progress=_progress(started),
         )
     seconds = time.monotonic() - started
+    examined = _with_database(Path(location), keys, examined)
     if examined.tree is not None:
         rate = round(examined.tree.size / seconds) if seconds else 0
         click.echo(f"size {examined.tree.size}")
@@ -50,7 +56,23 @@ def command(context: click.Context, location: str, vkeys: tuple[str, ...]) -> No
     context.exit(EXIT_DAMAGED if examined.damaged else 0)
 
 
-def _parse_keys(vkeys: tuple[str, ...]) -> tuple[VerificationKey, ...]:
+def _with_database(root: Path, keys: tuple[VerificationKey, ...], examined: Examined) -> Examined:
+    if not (root / "log.db").is_file():
+        return examined
+    # Imported here: who examines a log elsewhere needs no database.
+    folder = importlib.import_module("log_server.log_folder")
+    try:
+        folder.examine_folder(root, keys=keys, progress=_progress(time.monotonic()))
+    except LockedError as error:
+        click.echo(f"cvm-log: database not examined: {error}", err=True)
+    except LogError as error:
+        click.echo(str(Damage(f"log.db: {error.what}", error.expected, error.got)))
+        return Examined(examined.tree, examined.damaged + 1)
+    return examined
+
+
+def parse_keys(vkeys: tuple[str, ...]) -> tuple[VerificationKey, ...]:
+    """Keys of one log from the command line. Raises click.BadParameter."""
     try:
         keys = tuple(map(parse_vkey, vkeys))
     except (ParseError, UnsupportedError) as error:

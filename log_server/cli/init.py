@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from log_server.log_folder import create_log
+from log_server.log_folder import LogFolder, create_log
+from log_server.signer import read_signers
 
 __all__ = ["command"]
 
@@ -15,10 +16,14 @@ __all__ = ["command"]
 @click.command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--origin", required=True, help="Name of the log: a URL without schema.")
-def command(folder: Path, origin: str) -> None:
+@click.option("--ml-dsa", is_flag=True, help="Sign with an ML-DSA-44 key too.")
+def command(folder: Path, origin: str, *, ml_dsa: bool) -> None:
     """Make an empty log in DIR: a new key, a database, a signed checkpoint of size 0.
 
-    Prints the verification key (vkey) that clients and witnesses need. The private key is in
-    DIR/log.key; without it nobody can ever append to this log again.
+    Prints the Ed25519 verification key (vkey) that clients and witnesses need, alone on stdout;
+    that of ML-DSA-44 goes to stderr. The private keys are in DIR/log.key; without them nobody can
+    ever append to this log again.
     """
-    click.echo(str(create_log(folder, origin=origin, now=datetime.now(UTC))))
+    click.echo(str(create_log(folder, origin=origin, now=datetime.now(UTC), ml_dsa=ml_dsa)))
+    for signer in read_signers(LogFolder(folder).key)[1:]:
+        click.echo(f"cvm-log: key {signer.key}", err=True)

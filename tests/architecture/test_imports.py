@@ -58,11 +58,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "log_server",
         "pipeline",
     ),
-    "httptools": ("log_server.server",),
+    "httptools": ("log_server.protocol",),
     "merkle_json": ("verifier.report.similarity",),
+    "prometheus_client": ("log_server.metrics",),
     "pyasn1": (),
     "pyasn1_modules": (),
-    "requests": ("verifier.fetch", "log_server.source"),
+    "requests": ("verifier.fetch", "log_server.submission"),
     "rfc8785": (
         "verifier.tlog",
         "verifier.release",
@@ -73,8 +74,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "sevsnpmeasure": ("pipeline.platform",),
     "sigstore": ("verifier.release.sigstore_bundle",),
     "sqlalchemy": ("log_server.store",),
-    "starlette": ("log_server.app", "log_server.problems"),
-    "uvicorn": ("log_server.server",),
+    "urllib3": ("log_server.source",),
     "uvloop": ("log_server.server",),
 }
 

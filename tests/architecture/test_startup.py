@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.source import ROOT, words
 
-LAZY = words("log_server pipeline sigstore sqlalchemy starlette uvicorn")
+LAZY = words("httptools log_server pipeline prometheus_client sigstore sqlalchemy uvloop")
 
 
 def loaded(*arguments: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import requests
 from log_server import intake
 from log_server.errors import StorageError
 from log_server.log_folder import LogFolder, create_log, open_log
+from log_server.metrics import Metrics
 from log_server.publisher import DirectoryPublisher
 from log_server.sequencer import Sequenced, Sequencer
 from log_server.server import LogServer, listen
@@ -49,6 +51,9 @@ def test_a_failing_disk_is_503_and_the_end_of_the_server(tmp_path: Path, name: s
                 publisher=publisher,
                 parse_entry=bytes,
                 ready=answered.set,
+                keys=(),
+                metrics=Metrics(size=0, timestamp=0, clock=time.time),
+                require=lambda _: None,
             )
 
             def run() -> None:
@@ -69,7 +74,8 @@ def test_a_failing_disk_is_503_and_the_end_of_the_server(tmp_path: Path, name: s
     assert problem["got"].startswith(f"{name}: injected: lost")
     assert [error.what for error in ended if isinstance(error, StorageError)] == [name]
     with open_log(root) as again:
-        assert again.sequencer.commit([b"one", b"two"], now=NOW).indices == (0, 1)
+        # The server signed by the real clock.
+        assert again.sequencer.commit([b"one", b"two"], now=datetime.now(UTC)).indices == (0, 1)
 
 
 class _SlowSequencer:
@@ -100,6 +106,9 @@ def test_too_many_waiting_entries_are_503(tmp_path: Path, monkeypatch: pytest.Mo
             publisher=log.publisher,
             parse_entry=bytes,
             ready=answered.set,
+            keys=log.keys,
+            metrics=Metrics(size=0, timestamp=0, clock=time.time),
+            require=lambda _: None,
         )
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from log_server.errors import StoppedError, StorageError
+from log_server.errors import HeadMovedError, StoppedError, StorageError
 from log_server.log_folder import create_log, open_log
 from log_server.source import DirectorySource
-from tests.faults.faulty_log import LOST, PERSISTED, Faults, open_faulty
+from tests.faults.faulty_log import DELAYED, LOST, PERSISTED, Faults, open_faulty
 from tests.log_server.examining import require_sound
 from verifier.tlog.checkpoint import open_checkpoint
 from verifier.tlog.merkle import TreeHead
@@ -100,7 +100,7 @@ POINTS = (
     "replace checkpoint",
 )
 
-FAULTS = [(at, how) for at in range(len(POINTS)) for how in (LOST, PERSISTED)]
+FAULTS = [(at, how) for at in range(len(POINTS)) for how in (LOST, PERSISTED, DELAYED)]
 
 
 def _names(pair: tuple[int, str]) -> str:
@@ -128,6 +128,60 @@ def test_one_fault(world: _World, fault: tuple[int, str]) -> None:
     assert sorted(world.acknowledged.values()) == list(range(261))
 
 
+DELAYED_POINTS = [(at, DELAYED) for at in range(len(POINTS))]
+
+
+@pytest.mark.parametrize("fault", DELAYED_POINTS, ids=_names)
+def test_a_write_that_happens_before_the_next_start(world: _World, fault: tuple[int, str]) -> None:
+    faults = Faults(*fault)
+    with pytest.raises(StorageError):
+        world.commit(faults, BATCH)
+    assert faults.land() == []
+    world.look()
+    world.require_sound()
+    world.commit(Faults(), [b"other", *BATCH])
+    world.require_sound()
+    assert sorted(world.acknowledged.values()) == list(range(261))
+
+
+@pytest.mark.parametrize("fault", DELAYED_POINTS, ids=_names)
+def test_a_write_that_happens_long_after_the_repair(world: _World, fault: tuple[int, str]) -> None:
+    # Sunlight's bug of 2024: a late write of an old tile replaced a newer one. Here a name is
+    # never written twice, a late commit loses the compare-and-swap, and a late checkpoint is an
+    # old one, which is true, until the next start.
+    faults = Faults(*fault)
+    with pytest.raises(StorageError):
+        world.commit(faults, BATCH)
+    world.commit(Faults(), [b"other", *BATCH])
+    refused = faults.land()
+    assert [type(error) for error in refused] == (
+        [HeadMovedError] if POINTS[fault[0]] == "commit" else []
+    )
+    world.look()
+    world.require_sound()
+    assert sorted(world.acknowledged.values()) == list(range(261))
+
+
+@pytest.mark.parametrize("fault", DELAYED_POINTS, ids=_names)
+def test_a_write_that_happens_under_a_log_that_runs_again(
+    world: _World, fault: tuple[int, str]
+) -> None:
+    faults = Faults(*fault)
+    with pytest.raises(StorageError):
+        world.commit(faults, BATCH)
+    with open_faulty(world.root, Faults()) as sequencer:
+        assert faults.land() == []
+        if POINTS[fault[0]] == "commit":
+            # The head is no longer the one that this sequencer knows: it signs nothing.
+            with pytest.raises(HeadMovedError):
+                sequencer.commit([b"other"], now=NOW)
+        else:
+            done = sequencer.commit([b"other", *BATCH], now=NOW)
+            world.acknowledged |= dict(zip([b"other", *BATCH], done.indices, strict=True))
+        world.look()
+    world.require_sound()
+
+
 # The states that a first fault can leave behind, each once: nothing happened, or the commit went
 # as far as this.
 STATES = [(0, LOST), (1, PERSISTED), *((at, PERSISTED) for at in range(4, len(POINTS)))]
@@ -146,11 +200,14 @@ def test_a_second_fault_during_the_repair_of_the_first(
     whole = Faults()
     world.commit(whole, following)
     for at in range(len(whole.names)):
-        for how in (LOST, PERSISTED):
+        for how in (LOST, PERSISTED, DELAYED):
             world.restore(broken)
+            second = Faults(at, how)
             with pytest.raises(StorageError):
-                world.commit(Faults(at, how), following)
+                world.commit(second, following)
             world.require_sound()
+            second.land()
+            world.look()
             world.commit(Faults(), BATCH)
             world.require_sound()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 from log_server.admission import EntryParser
 from log_server.log_folder import OpenLog, create_log, open_log
+from log_server.metrics import Metrics
 from log_server.server import LogServer, listen
 from verifier.tlog.note import VerificationKey
 
@@ -56,6 +58,10 @@ def serving() -> Serve:
                 publisher=log.publisher,
                 parse_entry=parse_entry,
                 ready=answered.set,
+                keys=log.keys,
+                metrics=Metrics(size=0, timestamp=0, clock=time.time),
+                require=log.sequencer.admission.require,
+                checks=(log.sequencer.require_published,),
             )
             thread = threading.Thread(target=server.run)
             thread.start()

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from log_server.exchange import Request
 from log_server.log_folder import OpenLog
+from log_server.publisher import Publisher
+from log_server.reading import CACHE_BYTES, ReadPath
 from log_server.source import HttpSource
 from tests.log_server.conftest import Serve
 from tests.log_server.examining import require_sound
@@ -20,6 +25,7 @@ from verifier.tlog.checkpoint import open_checkpoint
 from verifier.tlog.merkle import leaf_hash, verify_inclusion
 from verifier.tlog.proof import parse_tlog_proof
 
+POST = b"POST /add HTTP/1.1\r\nHost: x\r\n"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -66,9 +72,12 @@ def test_tiles_and_bundles(url: str, open_test_log: OpenLog, now: datetime) -> N
             len(entry).to_bytes(2, "big") + entry for entry in entries[256:]
         ),
     }.items():
-        response = requests.get(f"{url}/{path}", timeout=10)
+        response = requests.get(
+            f"{url}/{path}", headers={"Accept-Encoding": "identity"}, timeout=10
+        )
         assert response.content == content
         assert response.headers["Content-Type"] == "application/octet-stream"
+        assert "Content-Encoding" not in response.headers
         assert response.headers["Cache-Control"] == IMMUTABLE
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         assert int(response.headers["Content-Length"]) == len(content)
@@ -184,10 +193,10 @@ def test_a_client_that_goes_away_in_the_middle(url: str, open_test_log: OpenLog)
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "checkpoint", {"GET", "HEAD"}),
-        ("PUT", "tile/0/000", {"GET", "HEAD"}),
-        ("GET", "add", {"POST"}),
-        ("DELETE", "v1/entries", {"POST"}),
+        ("POST", "checkpoint", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "tile/0/000", {"GET", "HEAD", "OPTIONS"}),
+        ("GET", "add", {"OPTIONS", "POST"}),
+        ("DELETE", "v1/entries", {"OPTIONS", "POST"}),
     ],
 )
 def test_wrong_method(url: str, method: str, path: str, allowed: set[str]) -> None:
@@ -247,3 +256,163 @@ def test_an_entry_that_the_judge_could_not_read(url: str, open_test_log: OpenLog
     assert _problem(_add_typed(url, bytes(65_536)), 413)["field"] == "entry"
     assert _problem(_add_typed(url, b""), 400)["got"] == "0 bytes"
     assert open_test_log.sequencer.head.tree.size == 0
+
+
+@pytest.mark.parametrize(
+    ("accepted", "compressed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("identity", False),
+        ("br", False),
+        ("", False),
+    ],
+)
+def test_bundles_are_compressed_for_who_takes_it(
+    url: str, open_test_log: OpenLog, now: datetime, accepted: str, compressed: bool
+) -> None:
+    entries = [b"entry-%d" % number for number in range(300)]
+    open_test_log.sequencer.commit(entries, now=now)
+    for path, part in (("000", entries[:256]), ("001.p/44", entries[256:])):
+        for _ in range(2):
+            response = requests.get(
+                f"{url}/tile/entries/{path}", headers={"Accept-Encoding": accepted}, timeout=10
+            )
+            assert response.content == b"".join(len(e).to_bytes(2, "big") + e for e in part)
+            assert response.headers.get("Content-Encoding") == ("gzip" if compressed else None)
+            assert response.headers["Vary"] == "Accept-Encoding"
+            assert response.headers["Cache-Control"] == IMMUTABLE
+
+
+def test_a_large_bundle_is_compressed_too(url: str, open_test_log: OpenLog, now: datetime) -> None:
+    entries = [b"%d" % number + bytes(9000) for number in range(256)]
+    open_test_log.sequencer.commit(entries, now=now)
+    response = requests.get(f"{url}/tile/entries/000", timeout=10)
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.content == b"".join(len(e).to_bytes(2, "big") + e for e in entries)
+
+
+def test_tiles_are_hashes_and_not_compressed(
+    url: str, open_test_log: OpenLog, now: datetime
+) -> None:
+    open_test_log.sequencer.commit([b"one"], now=now)
+    response = requests.get(f"{url}/tile/0/000.p/1", timeout=10)
+    assert response.content == leaf_hash(b"one")
+    assert not {"Content-Encoding", "Vary"} & set(response.headers)
+
+
+def test_the_cache_of_files_is_bounded() -> None:
+    class Many:
+        def read(self, path: str) -> bytes:
+            return path.encode() * 40_000
+
+    path = ReadPath(cast("Publisher", Many()))
+    for index in range(100):
+        path.tile(Request("GET", f"/tile/0/{index:03}", "", {}, b""))
+    assert 0 < path.cached_bytes <= CACHE_BYTES
+
+
+@pytest.mark.parametrize("path", ["checkpoint", "tile/0/000", "add", "v1/entries", "health"])
+def test_any_page_may_ask(url: str, path: str) -> None:
+    response = requests.options(f"{url}/{path}", timeout=10)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["Access-Control-Allow-Methods"] == response.headers["Allow"]
+    assert response.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert "Content-Length" not in response.headers
+
+
+def test_head_is_get_without_content(url: str) -> None:
+    got = requests.get(f"{url}/checkpoint", timeout=10)
+    head = requests.head(f"{url}/checkpoint", timeout=10)
+    assert head.content == b""
+    for name in ("Content-Length", "Content-Type", "Cache-Control"):
+        assert head.headers[name] == got.headers[name]
+    missing = requests.head(f"{url}/tile/0/000", timeout=10)
+    assert (missing.status_code, missing.content) == (404, b"")
+
+
+def test_waiting_for_less_gets_no_less(url: str) -> None:
+    for number, wait in enumerate(("sequenced", "published")):
+        answer = requests.post(f"{url}/add?wait={wait}", data=wait, timeout=10)
+        assert answer.text == str(number)
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "expected", "got"),
+    [
+        ("wait=never", "wait", "sequenced or published", "'never'"),
+        ("wait", "wait", "sequenced or published", "''"),
+        ("wait=published&wait=published", "query parameter", "once each: wait", "'wait'"),
+        ("x=1", "query parameter", "once each: wait", "'x'"),
+    ],
+)
+def test_a_wrong_query(url: str, query: str, field: str, expected: str, got: str) -> None:
+    problem = _problem(requests.post(f"{url}/add?{query}", data=b"x", timeout=10), 400)
+    assert (problem["field"], problem["expected"], problem["got"]) == (field, expected, got)
+    assert requests.get(f"{url}/checkpoint?{query}", timeout=10).status_code == 200
+
+
+def _raw(url: str, request: bytes) -> bytes:
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while part := connection.recv(2**16):
+            received += part
+    return received
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "field"),
+    [
+        (b"nonsense\r\n\r\n", 400, "request"),
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "Host"),
+        (b"GET /checkpoint HTTP/0.9\r\n\r\n", 400, "HTTP version"),
+        (b"GET /checkpoint\r\n\r\n", 400, "HTTP version"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431, "headers"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 2_000_000, 431, "headers"),
+        (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n\r\n", 431, "headers"),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", 404, "path"),
+        (POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "request"),
+        (POST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "request"),
+        (POST + b"Content-Length: 007\r\n\r\n", 400, "Content-Length"),
+        (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", 400, "request"),
+        (POST + b"Content-Length: 65536\r\n\r\n", 413, "entry"),
+        (b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", 413, "body"),
+    ],
+)
+def test_what_is_not_http(url: str, request_bytes: bytes, status: int, field: str) -> None:
+    head, _, body = _raw(url, request_bytes).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Connection: close" in head or status == 404
+    assert json.loads(body)["field"] == field
+
+
+def test_requests_in_a_row_are_answered_in_order(url: str) -> None:
+    post = b"POST /add HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n%d"
+    requests_in_a_row = b"".join(post % number for number in range(10))
+    received = _raw(url, requests_in_a_row + b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200"] * 10 + [b"404"]
+    assert [answer.rpartition(b"\r\n")[2] for answer in answers[:10]] == [
+        b"%d" % number for number in range(10)
+    ]
+
+
+def test_other_forms_of_a_request(url: str) -> None:
+    absolute = b"GET http://log.test/checkpoint?x HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert _raw(url, absolute).startswith(b"HTTP/1.1 200 ")
+    old = b"GET /checkpoint HTTP/1.0\r\n\r\n"
+    assert b"Connection: close" in _raw(url, old)
+    upgrade = b"GET /checkpoint HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert _raw(url, upgrade).startswith(b"HTTP/1.1 200 ")
+    patient = POST + b"Content-Length: 1\r\nExpect: 100-continue\r\n\r\nx"
+    assert _raw(url, patient).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    chunks = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\ny\r\n1\r\nz\r\n0\r\nX: y\r\n\r\n"
+    assert _raw(url, chunks).endswith(b"\r\n1")

@@ -78,7 +78,7 @@ def test_help_is_quick_and_loads_neither_database_nor_server() -> None:
     script = (
         "import sys; import log_server.cli.app as app; "
         "app.cli.main(['--help'], standalone_mode=False); "
-        "print(sorted({'sqlalchemy', 'starlette', 'uvicorn', 'requests'} & set(sys.modules)))"
+        "print(sorted({'sqlalchemy', 'httptools', 'uvloop', 'requests'} & set(sys.modules)))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, check=True
@@ -154,7 +154,7 @@ def test_fsck_without_a_log(tmp_path: Path, made: tuple[Path, str]) -> None:
     error = _error(cvm_log("fsck", nowhere, "--vkey", vkey), 3)
     assert error == f"cvm-log: {nowhere}: neither (expected a URL or a directory)\n"
     refused = _error(cvm_log("fsck", "http://127.0.0.1:9", "--vkey", vkey), 3)
-    assert refused.startswith("cvm-log: http://127.0.0.1:9/checkpoint: ConnectionError")
+    assert refused.startswith("cvm-log: http://127.0.0.1:9/checkpoint: NewConnectionError")
 
 
 def test_fsck_usage(made: tuple[Path, str]) -> None:

@@ -21,7 +21,13 @@ from verifier.errors import FetchError
 from verifier.tlog.checkpoint import Checkpoint
 from verifier.tlog.merkle import TreeHead, leaf_hash
 from verifier.tlog.note import VerificationKey, parse_vkey
-from verifier.tlog.tile import bundle_path, bundles_for_size, tile_path, tiles_for_size
+from verifier.tlog.tile import (
+    bundle_path,
+    bundles_for_size,
+    parse_bundle,
+    tile_path,
+    tiles_for_size,
+)
 
 # ../shared/vectors/tlog/README.md: written by Tessera POSIX v1.0.2.
 TESSERA_KEY = parse_vkey(
@@ -283,26 +289,44 @@ def test_sizes_at_the_borders(tmp_path: Path, now: datetime, size: int) -> None:
 def test_over_http(open_test_log: OpenLog, log_root: Path, serving: Serve, now: datetime) -> None:
     entries = [b"entry-%d" % number for number in range(3000)]
     open_test_log.sequencer.commit(entries, now=now)
-    damages: list[Damage] = []
+    public = log_root / "public"
+    for damaged in ([], ["tile/0/007", "tile/entries/010"]):
+        for path in damaged:
+            _flip(public / path, 5)
+        # A server each: it may remember what it has served.
+        with serving(open_test_log) as url:
+            examined, damages = _examine_url(url, open_test_log.keys)
+        assert examined.tree == open_test_log.sequencer.head.tree
+        assert sorted(damage.path for damage in damages) == damaged
+    (public / "tile/0/003").unlink()
     with serving(open_test_log) as url:
-        for damaged in ([], ["tile/0/007", "tile/entries/010"]):
-            for path in damaged:
-                _flip(log_root / "public" / path, 5)
-            with closing(HttpSource(url)) as source:
-                examined = examine(
-                    source,
-                    keys=open_test_log.keys,
-                    report=damages.append,
-                    progress=unheard,
-                )
-            assert examined.tree == open_test_log.sequencer.head.tree
-            assert sorted(damage.path for damage in damages) == damaged
-        (log_root / "public" / "tile/0/003").unlink()
-        with closing(HttpSource(url)) as source:
-            examine(
-                source,
-                keys=open_test_log.keys,
-                report=damages.append,
-                progress=unheard,
-            )
+        _, damages = _examine_url(url, open_test_log.keys)
     assert [damage.got for damage in damages if damage.path == "tile/0/003"] == ["404"]
+
+
+def _examine_url(url: str, keys: tuple[VerificationKey, ...]) -> tuple[Examined, list[Damage]]:
+    damages: list[Damage] = []
+    with closing(HttpSource(url)) as source:
+        examined = examine(source, keys=keys, report=damages.append, progress=unheard)
+    return examined, damages
+
+
+def test_a_log_of_the_same_entries_is_the_same_bytes(
+    tessera: Path, tmp_path: Path, now: datetime
+) -> None:
+    # In the order of the vector's bundles, which is that of its batches.
+    entries: list[bytes] = []
+    for bundle in bundles_for_size(TESSERA_SIZE):
+        raw = (tessera / bundle_path(bundle.index, bundle.width)).read_bytes()
+        entries += parse_bundle(raw, width=bundle.width)
+    assert sorted(entries) == sorted(b"leaf-%d" % number for number in range(TESSERA_SIZE))
+    create_log(tmp_path / "log", origin="example.com/log/testdata", now=now)
+    with open_log(tmp_path / "log") as log:
+        start = 0
+        for count in (1, 255, 300, 4096, 20_000, TESSERA_SIZE):
+            log.sequencer.commit(entries[start : start + count], now=now)
+            start += count
+        assert log.sequencer.head.tree == TreeHead(TESSERA_SIZE, bytes.fromhex(TESSERA_ROOT))
+    for path in _resources(TESSERA_SIZE):
+        ours = (tmp_path / "log" / "public" / path).read_bytes()
+        assert ours == (tessera / path).read_bytes(), path

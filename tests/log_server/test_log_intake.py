@@ -8,7 +8,13 @@ from datetime import datetime
 import pytest
 
 from log_server import intake as intake_module
-from log_server.errors import BusyError, StoppedError, StorageError
+from log_server.errors import (
+    BusyError,
+    DiskSpaceError,
+    PolicyRefusalError,
+    StoppedError,
+    StorageError,
+)
 from log_server.intake import BATCH_SECONDS, MAX_OUTSTANDING, Committer, Intake
 from log_server.log_folder import OpenLog
 from log_server.sequencer import Sequenced
@@ -36,12 +42,21 @@ class _MemorySequencer:
 
 
 def _run(
-    sequencer: Committer, now: datetime, story: Callable[[Intake], Awaitable[None]]
+    sequencer: Committer,
+    now: datetime,
+    story: Callable[[Intake], Awaitable[None]],
+    *,
+    require: Callable[[Sequence[bytes]], None] = lambda _: None,
 ) -> list[str]:
     ended: list[str] = []
 
     async def main() -> None:
-        intake = Intake(sequencer, clock=lambda: now, stopped=lambda: ended.append("stopped"))
+        intake = Intake(
+            sequencer,
+            clock=lambda: now,
+            require=require,
+            stopped=lambda: ended.append("stopped"),
+        )
         running = asyncio.create_task(intake.run())
         try:
             await story(intake)
@@ -80,34 +95,116 @@ def test_what_waits_goes_together(now: datetime) -> None:
     assert len(sequencer.batches) <= 2
 
 
-def test_an_idle_log_does_not_wait_and_a_busy_one_does(now: datetime) -> None:
-    sequencer = _MemorySequencer()
-
-    async def story(intake: Intake) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        await intake.add(b"one")
-        assert loop.time() - started < BATCH_SECONDS
-        await intake.add(b"two")
-        assert loop.time() - started >= BATCH_SECONDS * 0.9
-
-    _run(sequencer, now, story)
-    assert sequencer.batches == [(b"one",), (b"two",)]
-
-
-def test_a_full_bundle_does_not_wait_for_the_window(
+def test_one_client_after_another_never_waits(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake_module, "BATCH_SECONDS", 60.0)
     sequencer = _MemorySequencer()
 
     async def story(intake: Intake) -> None:
-        await intake.add(b"first")
         async with asyncio.timeout(10):
-            await asyncio.gather(*(intake.add(b"%d" % number) for number in range(256)))
+            for number in range(20):
+                assert (await intake.add(b"%d" % number)).index == number
 
     _run(sequencer, now, story)
-    assert sum(map(len, sequencer.batches)) == 257
+    assert list(map(len, sequencer.batches)) == [1] * 20
+
+
+def test_clients_that_come_back_together_share_a_batch(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "BATCH_SECONDS", 60.0)
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(intake.add(b"%d" % number) for number in range(50)))
+            half = [asyncio.create_task(intake.add(b"a%d" % number)) for number in range(25)]
+            await asyncio.sleep(0.02)
+            assert len(sequencer.batches) == 1
+            await asyncio.gather(*half, *(intake.add(b"b%d" % number) for number in range(25)))
+
+    _run(sequencer, now, story)
+    assert list(map(len, sequencer.batches)) == [50, 50]
+
+
+def test_who_does_not_come_back_is_not_waited_for(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.gather(*(intake.add(b"%d" % number) for number in range(50)))
+        await intake.add(b"alone")
+        assert BATCH_SECONDS * 0.9 <= loop.time() - started < 10 * BATCH_SECONDS
+
+    _run(sequencer, now, story)
+    assert list(map(len, sequencer.batches)) == [50, 1]
+
+
+def test_a_batch_ends_with_a_full_tile(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        await asyncio.gather(*(intake.add(b"%d" % number) for number in range(300)))
+
+    _run(sequencer, now, story)
+    assert list(map(len, sequencer.batches)) == [256, 44]
+
+
+def test_a_submission_of_many_stays_together(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        many = intake.submit(tuple(b"%d" % number for number in range(300)))
+        single = intake.submit((b"single",))
+        assert (await many).indices == tuple(range(300))
+        assert (await single).indices == (300,)
+
+    _run(sequencer, now, story)
+
+
+def test_a_batch_is_bounded(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "MAX_BATCH_ENTRIES", 10)
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        await asyncio.gather(*(intake.add(b"%d" % number) for number in range(35)))
+
+    _run(sequencer, now, story)
+    assert max(map(len, sequencer.batches)) == 10
+
+
+def test_what_is_not_admitted_is_not_queued(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+
+    def require(entries: Sequence[bytes]) -> None:
+        if b"bad" in entries:
+            raise PolicyRefusalError("log-policy.kinds", expected="good", got="bad")
+
+    async def story(intake: Intake) -> None:
+        with pytest.raises(PolicyRefusalError) as caught:
+            await intake.add(b"bad")
+        assert caught.value.got == "bad"
+        assert (await intake.add(b"good")).index == 0
+
+    _run(sequencer, now, story, require=require)
+    assert sequencer.batches == [(b"good",)]
+
+
+def test_a_batch_that_is_refused_is_not_the_end(now: datetime) -> None:
+    sequencer = _MemorySequencer()
+    sequencer.failure = DiskSpaceError("free disk space", expected="2 bytes", got="1 bytes")
+
+    async def story(intake: Intake) -> None:
+        with pytest.raises(DiskSpaceError) as caught:
+            await intake.add(b"one")
+        assert (caught.value.expected, caught.value.got) == ("2 bytes", "1 bytes")
+        assert intake.failure is None
+        sequencer.failure = None
+        assert (await intake.add(b"one")).index == 0
+
+    _run(sequencer, now, story)
 
 
 def test_draining_does_not_wait_for_the_window(
@@ -142,7 +239,7 @@ def test_too_many_entries(now: datetime) -> None:
         with pytest.raises(BusyError) as caught:
             await intake.add(b"one more")
         assert caught.value.what == "waiting entries"
-        assert caught.value.expected == "at most 4096 entries and 67108864 bytes"
+        assert caught.value.expected == "at most 16384 entries and 67108864 bytes"
         sequencer.gate.set()
         await asyncio.gather(*waiting)
         await intake.add(b"one more")

@@ -10,6 +10,7 @@ import pytest
 
 from log_server.anchor import FileAnchor
 from log_server.errors import DamagedError, HeadMovedError, StoppedError
+from log_server.floor import DiskFloor
 from log_server.log_folder import LogFolder, OpenLog, open_log
 from log_server.publisher import DirectoryPublisher
 from log_server.sequencer import Sequencer
@@ -77,6 +78,7 @@ def test_two_sequencers_on_one_database(log_root: Path, now: datetime) -> None:
             publisher=DirectoryPublisher(folder.public, staging=folder.staging),
             anchor=FileAnchor(folder.anchor),
             signers=(read_key(folder.key),),
+            floor=DiskFloor(folder.root, minimum=0),
         )
 
     with closing(SqliteStore(folder.database)) as a, closing(SqliteStore(folder.database)) as b:

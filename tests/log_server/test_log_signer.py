@@ -1,22 +1,32 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from log_server.errors import ConfigurationError, StorageError
+from log_server.log_folder import create_log, open_log
 from log_server.signer import (
+    Ed25519Cosigner,
     Ed25519Signer,
+    Mldsa44Signer,
+    PrivateKey,
+    generate_cosigners,
     generate_key,
+    generate_signers,
     parse_private_key,
+    read_cosigners,
     read_key,
+    read_signers,
     sign_checkpoint,
 )
 from verifier.errors import ParseError, VerificationError
-from verifier.tlog.checkpoint import Checkpoint, open_checkpoint
+from verifier.tlog.checkpoint import Checkpoint, encode_checkpoint, open_checkpoint
 from verifier.tlog.merkle import EMPTY_ROOT, TreeHead
 from verifier.tlog.note import NoteSignature, VerificationKey, parse_vkey
+from verifier.tlog.timestamped_signature import verify_timestamped_signature
 
 # golang.org/x/mod/sumdb/note, package documentation: this private key has this public key.
 GO_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
@@ -136,3 +146,92 @@ def test_a_wrong_signature_is_never_given_out() -> None:
     with pytest.raises(VerificationError) as caught:
         sign_checkpoint(CHECKPOINT, (_FaultySigner(),))
     assert caught.value.got == "a signature that does not verify"
+
+
+def _mldsa(name: str = "log.test/one", fill: int = 8) -> Mldsa44Signer:
+    return Mldsa44Signer(name=name, seed=bytes([fill]) * 32)
+
+
+def test_a_log_signs_with_both_algorithms() -> None:
+    signers = (_signer(), _mldsa())
+    raw = sign_checkpoint(CHECKPOINT, signers)
+    for keys in ((signers[0].key,), (signers[1].key,), tuple(signer.key for signer in signers)):
+        assert open_checkpoint(raw, keys=keys).keys == keys
+    line = open_checkpoint(raw, keys=(signers[1].key,)).note.signatures[1]
+    assert len(line.signature) == 8 + 2420
+    assert line.signature[:8] == bytes(8)
+
+
+def test_the_key_file_holds_both_keys(tmp_path: Path) -> None:
+    path = tmp_path / "log.key"
+    made = generate_signers(path, name="log.test/one", ml_dsa=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [signer.key.algorithm for signer in made] == [0x01, 0x06]
+    assert [signer.key for signer in read_signers(path)] == [signer.key for signer in made]
+    assert read_key(path).key == made[0].key
+
+
+def test_the_keys_of_a_witness(tmp_path: Path) -> None:
+    made = generate_cosigners(tmp_path / "both", name="wit.test/w", ml_dsa=True)
+    assert [one.key.algorithm for one in made] == [0x04, 0x06]
+    assert [one.key for one in read_cosigners(tmp_path / "both")] == [one.key for one in made]
+    (only,) = generate_cosigners(tmp_path / "one", name="wit.test/w", ml_dsa=False)
+    assert read_cosigners(tmp_path / "one")[0].key == only.key
+
+
+def test_cosignatures_verify() -> None:
+    text = encode_checkpoint(CHECKPOINT)
+    for one in (Ed25519Cosigner(name="wit.test/w", seed=bytes(32)), _mldsa("wit.test/w")):
+        line = one.cosign(text, timestamp=77)
+        verified = verify_timestamped_signature(
+            line, key=one.key, text=text, origin=CHECKPOINT.origin, tree=CHECKPOINT.tree
+        )
+        assert verified == 77
+
+
+def _refused_file(tmp_path: Path, *keys: PrivateKey) -> ConfigurationError:
+    path = tmp_path / "log.key"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{key.encode()}\n" for key in keys))
+    with pytest.raises(ConfigurationError) as caught:
+        read_signers(path)
+    return caught.value
+
+
+def test_a_log_key_file_with_other_keys(tmp_path: Path) -> None:
+    cosigner = Ed25519Cosigner(name="log.test/one", seed=bytes(32))
+    refused = _refused_file(tmp_path, cosigner)
+    assert (refused.expected, refused.got) == ("a first key of type 0x01", "type 0x04")
+    refused = _refused_file(tmp_path, _signer(), cosigner)
+    assert (refused.expected, refused.got) == ("a second key of type 0x06", "type 0x04")
+    refused = _refused_file(tmp_path, _signer(), _mldsa("log.test/two"))
+    assert (refused.expected, refused.got) == ("one or two keys of one name", "2 keys of 2 names")
+    refused = _refused_file(tmp_path, _signer(), _mldsa(), _mldsa(fill=9))
+    assert refused.got == "3 keys of 1 names"
+
+
+def test_a_witness_key_file_with_the_key_of_a_log(tmp_path: Path) -> None:
+    generate_key(tmp_path / "log.key", name="log.test/one")
+    with pytest.raises(ConfigurationError) as caught:
+        read_cosigners(tmp_path / "log.key")
+    assert (caught.value.expected, caught.value.got) == ("a first key of type 0x04", "type 0x01")
+
+
+@pytest.mark.parametrize("text", ["", "log.test/one\n", "log.test/one\n01\nAAAA\n"])
+def test_only_a_checkpoint_is_signed_with_mldsa(text: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        _mldsa().sign(text)
+    assert "of the checkpoint" in caught.value.what
+
+
+def test_a_log_with_both_keys_appends_and_opens_again(tmp_path: Path, now: datetime) -> None:
+    root = tmp_path / "log"
+    first = create_log(root, origin="log.test/both", now=now, ml_dsa=True)
+    for number in range(2):
+        with open_log(root) as log:
+            assert [key.algorithm for key in log.keys] == [0x01, 0x06]
+            assert log.keys[0] == first
+            done = log.sequencer.commit([b"entry %d" % number], now=now)
+            assert open_checkpoint(done.checkpoint, keys=log.keys).keys == log.keys
+    raw = (root / "public" / "checkpoint").read_bytes()
+    assert open_checkpoint(raw, keys=(first,)).tree.size == 2

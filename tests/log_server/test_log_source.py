@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from log_server.errors import MissingError, OversizedError
 from log_server.source import DirectorySource, HttpSource, open_source
@@ -97,7 +98,7 @@ def test_nobody_answers() -> None:
         with closing(HttpSource(url)) as source, pytest.raises(FetchError) as caught:
             source.fetch("checkpoint", limit=10)
     assert caught.value.what == f"{url}/checkpoint"
-    assert caught.value.got == "ConnectionError"
+    assert caught.value.got == "NewConnectionError"
 
 
 def test_directory(tmp_path: Path) -> None:
@@ -126,3 +127,18 @@ def test_where_a_log_is(tmp_path: Path, log_root: Path) -> None:
     with pytest.raises(FetchError) as caught:
         open_source(str(tmp_path / "nowhere"))
     assert (caught.value.expected, caught.value.got) == ("a URL or a directory", "neither")
+
+
+def test_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("no_proxy", "other.invalid")
+        with closing(HttpSource("http://log.invalid/log")) as source:
+            assert source.fetch("ten", limit=10) == b"0123456789"
+        monkeypatch.setenv("no_proxy", "log.invalid")
+        with closing(HttpSource("http://log.invalid/log")) as direct:
+            assert type(direct._pool) is urllib3.PoolManager
+        proxy.shutdown()
+        thread.join()

@@ -6,9 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_server.tree import EMPTY_EDGE, Growth, RightEdge, grow, inclusion_proof, read_edge
+from log_server.tree import (
+    EMPTY_EDGE,
+    Growth,
+    RightEdge,
+    consistency_proof,
+    grow,
+    inclusion_proof,
+    read_edge,
+)
 from verifier.errors import ParseError
-from verifier.tlog.merkle import EMPTY_ROOT, TreeHead, leaf_hash, root_hash, verify_inclusion
+from verifier.tlog.merkle import (
+    EMPTY_ROOT,
+    TreeHead,
+    leaf_hash,
+    root_hash,
+    verify_consistency,
+    verify_inclusion,
+)
 from verifier.tlog.tile import bundle_path, bundles_for_size, tile_path, tiles_for_size
 
 
@@ -65,6 +80,17 @@ def test_a_log_of_70000_entries_in_uneven_batches() -> None:
             proof=inclusion_proof(index, edge.size, files.__getitem__),
             tree=edge.tree,
         )
+
+
+@given(st.integers(1, 700), st.integers(0, 700))
+def test_consistency_is_proven_from_the_tiles(old: int, more: int) -> None:
+    growth = _grow(EMPTY_EDGE, old + more)
+    files = dict(growth.files)
+    verify_consistency(
+        old=_grow(EMPTY_EDGE, old).edge.tree,
+        new=growth.edge.tree,
+        proof=consistency_proof(old, old + more, files.__getitem__),
+    )
 
 
 def test_a_batch_writes_only_tiles_that_got_a_hash() -> None:
