@@ -73,7 +73,8 @@ def publish_and_fetch(url: str, key: str) -> None:
         index = run(f"{publish} {log} -o @/published-{version}").strip()
     run(f"cvm-audit release fetch --index {index} {log} -o @/release")
     entry = "@/release/entry.json --proof @/release/entry.tlog-proof"
-    run(f"cvm-audit release verify {entry} --policy @/policy.toml")
+    # The policy also asks for evidence, which is still to come: so far PARTIAL, exit 4.
+    run(f"cvm-audit release verify {entry} --policy @/policy.toml", expect=4)
 
 
 def simulate(measurement: str, nonce: bytes) -> None:

@@ -44,6 +44,12 @@ __all__ = [
 BUNDLE_CHECKS = ("bundle.format", "bundle.member")
 _RELEASE_EVIDENCE_CHECKS = ("release.measurement", "release.expected_evidence")
 _NO_POLICY = "no policy"
+# Stage to the member that claims it, and the check that stands for it where it was not judged.
+_CLAIMS = {
+    "evidence": ("snp-report", "snp.report.signature"),
+    "log": ("release-proof", "log.inclusion"),
+    "release": ("release-entry", "release.signature"),
+}
 
 
 def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ...]:
@@ -176,14 +182,9 @@ def _join(
 
 def _not_proven(bundle: IntactBundle, policy: Policy) -> tuple[str, ...]:
     """What the bundle claims by holding it and the policy does not ask for."""
-    claims = (
-        ("evidence", "snp-report", "snp.report.signature"),
-        ("log", "release-proof", "log.inclusion"),
-        ("release", "release-entry", "release.signature"),
-    )
     unasked = tuple(
         check
-        for stage, role, check in claims
+        for stage, (role, check) in _CLAIMS.items()
         if stage not in policy.require and bundle.content(role) is not None
     )
     return (*unasked, *_left_out(policy))
@@ -212,7 +213,8 @@ def appraise_report(
     """Judge one report with its certificate.
 
     Without a policy only its authenticity is judged, and the verdict is at best PARTIAL: every
-    check that a policy would make is named as not proven.
+    check that a policy would make is named as not proven. So is what a policy requires of the log
+    and the release, which are not judged here.
     """
     ledger = Ledger()
     required = (
@@ -238,15 +240,30 @@ def appraise_report(
 def _not_proven_of_report(policy: Policy | None) -> tuple[str, ...]:
     if policy is None:
         return SNP_POLICY_CHECKS
-    # Here is no release to compare with, so that comparison is still owed.
-    from_release = policy.sev_snp is not None and policy.sev_snp.measurement.from_release
-    return (*(_RELEASE_EVIDENCE_CHECKS if from_release else ()), *_left_out(policy))
+    return (*_owed(policy, judged=("evidence",)), *_left_out(policy))
+
+
+def _owed(policy: Policy, *, judged: tuple[str, ...]) -> tuple[str, ...]:
+    """What ``policy`` requires and a verb that judges only the stages ``judged`` cannot check.
+
+    Without this a report alone could be VERIFIED under a policy that also asks for the log.
+    """
+    stages = tuple(
+        check
+        for stage, (_, check) in _CLAIMS.items()
+        if stage in policy.require and stage not in judged
+    )
+    joined = {"evidence", "release"} <= set(policy.require)
+    return (*stages, *(_RELEASE_EVIDENCE_CHECKS if joined else ()))
 
 
 def appraise_logged_release(
     entry: bytes, proof: bytes, *, policy: Policy, now: datetime
 ) -> Verdict:
-    """Judge a logged release alone: that it is in the log, and is the one that the policy wants."""
+    """Judge a logged release alone: that it is in the log, and is the one that the policy wants.
+
+    Under a policy that requires evidence as well the verdict is at best PARTIAL.
+    """
     ledger = Ledger()
     _appraise_entry(ledger, entry, proof, policy=policy, now=now)
     return Verdict(
@@ -258,5 +275,5 @@ def appraise_logged_release(
         platform="",
         required=required_checks(policy, stages=("log", "release")),
         findings=ledger.findings,
-        not_proven=(),
+        not_proven=_owed(policy, judged=("log", "release")),
     )

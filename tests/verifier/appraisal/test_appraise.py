@@ -375,9 +375,34 @@ def test_a_report_alone_under_a_policy_that_pins_it_is_verified() -> None:
 
 
 def test_a_report_alone_owes_the_comparison_with_its_release() -> None:
-    verdict = report_verdict(policy(**RULES))
+    for measurement in ("release", [MEASUREMENT.hex()]):
+        verdict = report_verdict(policy(**(RULES | {"measurement": measurement})))
+        assert verdict.outcome is Outcome.PARTIAL
+        assert verdict.not_proven == (
+            "log.inclusion",
+            "release.signature",
+            "release.measurement",
+            "release.expected_evidence",
+        )
+
+
+def test_a_report_alone_owes_the_log_that_its_policy_requires() -> None:
+    rules = RULES | {"measurement": [MEASUREMENT.hex()]}
+    verdict = report_verdict(policy(require=("evidence", "log"), **rules))
     assert verdict.outcome is Outcome.PARTIAL
-    assert verdict.not_proven == ("release.measurement", "release.expected_evidence")
+    assert verdict.not_proven == ("log.inclusion",)
+
+
+def test_a_release_alone_owes_the_evidence_that_its_policy_requires() -> None:
+    raw = entry(statement(MEASUREMENT))
+    proof = Log((b"another", raw)).proof(1)
+    verdict = appraise_logged_release(raw, proof, policy=parse_policy(policy(**RULES)), now=NOW)
+    assert verdict.outcome is Outcome.PARTIAL
+    assert verdict.not_proven == (
+        "snp.report.signature",
+        "release.measurement",
+        "release.expected_evidence",
+    )
 
 
 @pytest.mark.parametrize("field", ["measurement", "report_data"])
