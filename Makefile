@@ -26,7 +26,7 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(STAMP) ## run the whole loop once on this machine, with simulated evidence
@@ -55,13 +55,17 @@ bench: $(STAMP) ## run benchmarks/*.py one after another
 bench-log: $(STAMP) ## how fast a running log takes entries, beside what the machine does bare
 	@$(PY) -m benchmarks.log_load $(ARGS)
 
+.PHONY: bench-reads
+bench-reads: $(STAMP) ## how fast a running log is read, beside nginx if that is installed
+	@$(PY) -m benchmarks.log_reads $(ARGS)
+
 .PHONY: relock
 relock: $(STAMP) ## resolve pyproject.toml anew into requirements/*.lock
 	@echo "==> installing the resolver"
 	@$(PIP) install --only-binary :all: --require-hashes -r requirements/relock.lock
 	@echo "==> resolving, releases of the last $(COOLDOWN) left out"
-	@$(COMPILE) pyproject.toml --extra log -o requirements/runtime.lock >/dev/null
-	@$(COMPILE) pyproject.toml --extra log --group dev --group build -o requirements/dev.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore -o requirements/runtime.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --group dev --group build -o requirements/dev.lock >/dev/null
 	@$(COMPILE) --group relock -o requirements/relock.lock >/dev/null
 	@echo "==> requirements/*.lock written; run make lint test"
 

@@ -50,6 +50,7 @@ from verifier.appraisal.authenticate_snp import (
     authenticate_report,
     authenticate_vek,
 )
+from verifier.appraisal.snp_report_checks import NO_ALLOWANCES
 from verifier.evidence.simulated_root import parse_simulated_root
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.tcb import Product, Tcb
@@ -68,7 +69,7 @@ def authenticate(pair: Pair, roots: tuple[SnpRoot, ...], now: datetime) -> Authe
     report, der = pair
     certificate = parse_vek_certificate(der)
     vek = authenticate_vek(certificate, roots=roots, offered_ca=(), now=now)
-    return authenticate_report(parse_report(report), vek=vek)
+    return authenticate_report(parse_report(report), vek=vek, allowances=NO_ALLOWANCES)
 
 
 def bare(pair: Pair, roots: tuple[SnpRoot, ...], now: datetime) -> Callable[[], None]:

@@ -171,18 +171,43 @@ def _root(leaves: list[bytes]) -> bytes:
 
 SNP_RULES: dict[str, Any] = {
     "products": ["Milan"],
+    "report_versions": [2, 3, 4, 5],
+    "unknown_bits": [],
     "signing_keys": ["VCEK"],
     "csp_ids": [],
+    "masked_chip_id": "forbidden",
+    "crl": {"not_checked": "this vendor publishes none"},
     "vmpls": [0],
     "debug": "forbidden",
     "migrate_ma": "forbidden",
     "smt": "allowed",
+    "cxl": "forbidden",
+    "restrictions_required": [],
+    "minimum_abi": "0.0",
     "platform_info_required": ["ALIAS_CHECK_COMPLETE"],
+    "platform_info_forbidden": [],
     "minimum_firmware": "1.55.29",
+    "provisional_firmware": "forbidden",
+    "mitigations": {"not_checked": "no bit is published"},
+    "minimum_guest_svn": 0,
     "measurement": "release",
     "report_data": {"not_checked": "no channel in this test"},
     "host_data": {"not_checked": "not used"},
+    "family_id": {"not_checked": "no ID block"},
+    "image_id": {"not_checked": "no ID block"},
+    "id_key": {"not_checked": "no ID block"},
+    "author_key": {"not_checked": "no ID block"},
+    "id_block": {"not_checked": "no ID block"},
+    "migration_agent": "none",
     "chip_ids": {"not_checked": "any chip"},
+    "denied_chip_ids": [],
+    "hosts": {"not_checked": "no operator enrols hosts"},
+    # The floors of the tests are their own, so what lies below them is no finding of another check.
+    "advisories": {
+        "accepted": ["heracles", "CVE-2024-21944", "CVE-2024-56161", "CVE-2023-20585"],
+        "undecidable": "allowed",
+        "maximum_age_days": 3650,
+    },
 }
 FLOOR = {"bootloader": 4, "tee": 0, "snp": 23, "microcode": 213}
 
@@ -213,6 +238,7 @@ def policy(
             "product": "reference-cvm",
             "publishers": [str(by.key.vkey)],
             "publisher_threshold": 1,
+            "identities": [],
             "minimum_security_version": 3,
         } | dict(release or {})
         lines += ["[release]", *(f"{name} = {toml(value)}" for name, value in rules.items())]
@@ -223,7 +249,7 @@ def policy(
 
 def _snp_section(rules: Mapping[str, Any], floors: Mapping[str, Mapping[str, int]]) -> list[str]:
     lines = ["[sev_snp]", *(f"{name} = {toml(value)}" for name, value in rules.items())]
-    for kind in ("minimum_reported_tcb", "minimum_launch_tcb"):
+    for kind in ("minimum_reported_tcb", "minimum_launch_tcb", "minimum_committed_tcb"):
         if kind in rules:
             continue
         for product, floor in floors.items():
@@ -236,6 +262,8 @@ def toml(value: Any) -> str:
     """A value as TOML on one line."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {toml(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
 
 

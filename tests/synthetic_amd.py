@@ -11,7 +11,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from pipeline.platform.simulated_certificate import RawExtension, vek_extensions
+from pipeline.platform.simulated_crl import CrlFields, crl_number, make_crl
 from pipeline.platform.simulated_report import ReportFields, encode_signed_part, sign_report
 from pipeline.platform.simulated_vendor import (
     Authority,
@@ -30,8 +31,11 @@ from pipeline.platform.simulated_vendor import (
     generate_ca_key,
     issue_vek,
     make_vendor,
+    root_document,
+    simulated_names,
 )
 from verifier.evidence.der import parse_certificate
+from verifier.evidence.simulated_root import parse_simulated_root
 from verifier.evidence.tcb import Product, Tcb
 from verifier.evidence.vek_certificate import VekKind
 from verifier.roots.amd_name import amd_name
@@ -116,6 +120,17 @@ class SyntheticAmd:
         """A signed report."""
         return sign_report(encode_signed_part(self.fields(**changes)), key=chip_key())
 
+    def crl(self, *, key: RSAPrivateKey | None = None, **changes: Any) -> bytes:
+        """The ARK's revocation list, current at NOW and empty; ``changes`` are of CrlFields."""
+        fields = CrlFields(
+            issuer=self.vendor.ark.name,
+            this_update=NOW - timedelta(days=30),
+            next_update=NOW + timedelta(days=335),
+            revoked=(),
+            extensions=(crl_number(7),),
+        )
+        return make_crl(replace(fields, **changes), signer=key or self.vendor.ark.key)
+
     def patched(self, offset: int, patch: bytes, **changes: Any) -> bytes:
         """A report with bytes of the signed part replaced before signing."""
         signed = bytearray(encode_signed_part(self.fields(**changes)))
@@ -146,6 +161,14 @@ def synthetic_amd(
         vek_subject=names.vek,
     )
     return SyntheticAmd(vendor, root)
+
+
+@functools.cache
+def simulated_amd() -> SyntheticAmd:
+    """The vendor of a simulated Milan platform, whose root the command line takes."""
+    names = simulated_names(Product.MILAN, VekKind.VCEK)
+    vendor = make_vendor(Product.MILAN, VekKind.VCEK, names=names, keys=ca_keys(), start=START)
+    return SyntheticAmd(vendor, parse_simulated_root(root_document(vendor)))
 
 
 def without(*numbers: int) -> Edit:

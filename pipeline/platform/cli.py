@@ -26,19 +26,22 @@ from pipeline.platform.simulated_certificate import vek_extensions
 from pipeline.platform.simulated_report import ReportFields, encode_signed_part, sign_report
 from pipeline.platform.simulated_vendor import (
     generate_ca_key,
+    issue_crl,
     issue_vek,
     make_vendor,
     root_document,
     simulated_names,
 )
 from verifier.errors import AuditError
+from verifier.evidence.simulated_root import parse_simulated_root
 from verifier.evidence.tcb import Product, Tcb
 from verifier.evidence.vek_certificate import VekCertificate, VekKind, parse_vek_certificate
 from verifier.tlog.strict import parse_hex
 
 __all__ = ["main"]
 
-_ROOT, _VENDOR_KEY, _CHIP_KEY, _VEK = "root.json", "vendor-key.pem", "chip-key.pem", "vek.der"
+_ROOT, _VEK = "root.json", "vek.der"
+_ARK_KEY, _VENDOR_KEY, _CHIP_KEY = "ark-key.pem", "vendor-key.pem", "chip-key.pem"
 _TCBS = {
     Product.MILAN: Tcb(None, 4, 0, 24, 219),
     Product.GENOA: Tcb(None, 10, 0, 23, 84),
@@ -89,11 +92,36 @@ def init(directory: Path, product: str) -> None:
         identity=secrets.token_bytes(_CHIP_ID_SIZE[line]),
     )
     vek = issue_vek(vendor, public_key=chip_key.public_key(), extensions=extensions, start=start)
+    _write_secret(directory / _ARK_KEY, vendor.ark.key)
     _write_secret(directory / _VENDOR_KEY, vendor.signer.key)
     _write_secret(directory / _CHIP_KEY, chip_key)
     (directory / _VEK).write_bytes(vek)
     (directory / _ROOT).write_bytes(root_document(vendor))
     click.echo(f"made a SIMULATED {line} platform in {directory}", err=True)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--number", type=click.IntRange(1), default=1, help="CRL number.")
+@click.option("--days-ago", type=click.IntRange(0), default=0, help="Issue it that long ago.")
+@click.option("--revoke-signer", is_flag=True, help="List the CA that signs the chips' keys.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True)
+def crl(directory: Path, *, number: int, days_ago: int, revoke_signer: bool, out: Path) -> None:
+    """Issue the vendor's revocation list, current for a year."""
+    root = parse_simulated_root((directory / _ROOT).read_bytes())
+    key = load_pem_private_key((directory / _ARK_KEY).read_bytes(), password=None)
+    if not isinstance(key, RSAPrivateKey) or key.public_key() != root.ark.public_key():
+        message = f"{_ARK_KEY} does not belong to {_ROOT}"
+        raise click.ClickException(message)
+    now = datetime.now(UTC).replace(microsecond=0)
+    der = issue_crl(
+        key,
+        issuer=root.ark.subject,
+        number=number,
+        start=now - timedelta(days=days_ago, hours=1),
+        revoked=(root.signer.serial,) if revoke_signer else (),
+    )
+    out.write_bytes(der)
 
 
 @main.command()

@@ -28,11 +28,13 @@ from verifier.evidence.tcb import Product, Tcb
 from verifier.evidence.vek_certificate import VekKind
 
 __all__ = [
+    "PSS_SHA384",
     "CertificateFields",
     "RawExtension",
     "ca_extensions",
     "make_certificate",
     "vek_extensions",
+    "write_extensions",
 ]
 
 _SHA384 = SHA384()
@@ -41,10 +43,11 @@ _BASIC_CONSTRAINTS = (2, 5, 29, 19)
 _KEY_USAGE = (2, 5, 29, 15)
 _SHA384_ID = sequence(object_identifier((2, 16, 840, 1, 101, 3, 4, 2, 2)) + element(0x05, b""))
 _MGF1 = sequence(object_identifier((1, 2, 840, 113549, 1, 1, 8)) + _SHA384_ID)
-_PSS = sequence(
+PSS_SHA384 = sequence(
     object_identifier((1, 2, 840, 113549, 1, 1, 10))
     + sequence(explicit(0, _SHA384_ID) + explicit(1, _MGF1) + explicit(2, integer(48)))
 )
+"""The AlgorithmIdentifier of every signature that AMD makes on certificates and CRLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class CertificateFields:
     not_after: datetime
     key: bytes
     extensions: tuple[RawExtension, ...]
-    algorithm: bytes = _PSS
+    algorithm: bytes = PSS_SHA384
 
 
 def make_certificate(fields: CertificateFields, *, signer: RSAPrivateKey) -> bytes:
@@ -80,7 +83,7 @@ def make_certificate(fields: CertificateFields, *, signer: RSAPrivateKey) -> byt
         + sequence(time(fields.not_before) + time(fields.not_after))
         + fields.subject
         + fields.key
-        + explicit(3, sequence(b"".join(_extension(each) for each in fields.extensions)))
+        + explicit(3, write_extensions(fields.extensions))
     )
     signature = signer.sign(tbs, PSS(mgf=MGF1(_SHA384), salt_length=48), _SHA384)
     return sequence(tbs + fields.algorithm + bit_string(signature))
@@ -116,6 +119,11 @@ def vek_extensions(
         if kind is VekKind.VCEK
         else RawExtension((*_AMD, 5), ia5_string(identity.decode("ascii"))),
     )
+
+
+def write_extensions(extensions: tuple[RawExtension, ...]) -> bytes:
+    """The DER of the SEQUENCE OF Extension."""
+    return sequence(b"".join(_extension(each) for each in extensions))
 
 
 def _extension(extension: RawExtension) -> bytes:

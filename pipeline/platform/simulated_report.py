@@ -56,6 +56,9 @@ class ReportFields:
     key_info: int = 0
     host_data: bytes = bytes(32)
     report_id: bytes = bytes(32)
+    report_id_ma: bytes = b"\xff" * 32
+    id_key_digest: bytes = bytes(48)
+    author_key_digest: bytes = bytes(48)
     committed_tcb: Tcb | None = None
     current_tcb: Tcb | None = None
     launch_tcb: Tcb | None = None
@@ -83,10 +86,10 @@ def encode_signed_part(fields: ReportFields) -> bytes:
         fields.report_data,
         fields.measurement,
         fields.host_data,
-        bytes(48),
-        bytes(48),
+        fields.id_key_digest,
+        fields.author_key_digest,
         fields.report_id,
-        b"\xff" * 32,
+        fields.report_id_ma,
         _tcb(fields, fields.tcb),
         cpuid if fields.version >= _CPUID_FROM else b"",
         fields.chip_id,

@@ -23,6 +23,7 @@ from pipeline.platform.simulated_certificate import (
     ca_extensions,
     make_certificate,
 )
+from pipeline.platform.simulated_crl import CrlFields, crl_number, make_crl
 from verifier.evidence.simulated_root import ROOT_SCHEMA
 from verifier.evidence.tcb import Product
 from verifier.evidence.vek_certificate import VekKind
@@ -33,6 +34,7 @@ __all__ = [
     "Vendor",
     "VendorNames",
     "generate_ca_key",
+    "issue_crl",
     "issue_vek",
     "make_vendor",
     "root_document",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 SIMULATED_ORGANIZATION = "cvm-audit SIMULATED platform, NOT AMD"
-_CA_YEARS, _VEK_YEARS = 25, 7  # as AMD's
+_CA_YEARS, _VEK_YEARS, _CRL_YEARS = 25, 7, 1  # as AMD's
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,24 @@ def issue_vek(
         extensions=extensions,
     )
     return make_certificate(fields, signer=vendor.signer.key)
+
+
+def issue_crl(
+    key: RSAPrivateKey, *, issuer: bytes, number: int, start: datetime, revoked: tuple[int, ...]
+) -> bytes:
+    """The DER of a CRL, current for one year from ``start``.
+
+    ``key`` and ``issuer`` (the DER of a Name) are those of an ARK; ``revoked`` are serial numbers,
+    revoked from ``start`` on.
+    """
+    fields = CrlFields(
+        issuer=issuer,
+        this_update=start,
+        next_update=_years_after(start, _CRL_YEARS),
+        revoked=tuple((serial, start) for serial in revoked),
+        extensions=(crl_number(number),),
+    )
+    return make_crl(fields, signer=key)
 
 
 def root_document(vendor: Vendor) -> bytes:

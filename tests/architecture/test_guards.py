@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from tests.conftest import NetworkUsedError, vectors_are_owed
+from tests.postgresql import postgresql_is_owed
 
 
 def test_another_machine_is_refused() -> None:
@@ -39,6 +40,11 @@ def test_loopback_works() -> None:
 def test_offline_refuses_loopback_too() -> None:
     with socket.socket() as client, pytest.raises(NetworkUsedError, match=r"127\.0\.0\.1"):
         client.connect(("127.0.0.1", 9))
+
+
+def test_ci_does_not_skip_the_database() -> None:
+    assert postgresql_is_owed({"CI": "true"})
+    assert not postgresql_is_owed({})
 
 
 def test_ci_skips_the_vectors_only_where_it_says_so() -> None:

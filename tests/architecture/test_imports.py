@@ -73,6 +73,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "sevsnpmeasure": ("pipeline.platform",),
     "sigstore": ("verifier.release.sigstore_bundle",),
+    # Where sigstore keeps its documents: read from bytes, as sigstore itself reads files only.
+    "sigstore_models": ("verifier.release.sigstore_bundle",),
     "sqlalchemy": ("log_server.store",),
     "urllib3": ("log_server.source",),
     "uvloop": ("log_server.server",),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.architecture.source import ROOT, words
 
-LAZY = words("httptools log_server pipeline prometheus_client sigstore sqlalchemy uvloop")
+LAZY = words("httptools log_server pipeline prometheus_client psycopg sigstore sqlalchemy uvloop")
 
 
 def loaded(*arguments: str) -> frozenset[str]:
@@ -30,6 +31,25 @@ def test_the_judge_starts_without_the_record(arguments: tuple[str, ...]) -> None
     names = loaded(*arguments)
     assert "verifier" in names
     assert not LAZY & names
+
+
+def test_the_driver_of_postgresql_is_loaded_for_its_url_only(tmp_path: Path) -> None:
+    program = ("-m", "log_server.cli")
+    names = loaded(*program, "init", str(tmp_path / "log"), "--origin", "log.test/lazy")
+    assert "sqlalchemy" in names
+    assert "psycopg" not in names
+    assert "psycopg" not in loaded("-c", "import log_server.cli.serve, log_server.shared.folder")
+    url = "postgresql+psycopg:///log?host=/nowhere"
+    opening = f"""
+from log_server.errors import StorageError
+from log_server.store.database_url import parse_database_url
+from log_server.store.postgresql_session import PostgresqlSession
+try:
+    PostgresqlSession(parse_database_url({url!r}), role="test")
+except StorageError:
+    pass
+"""
+    assert "psycopg" in loaded("-c", opening)
 
 
 def test_a_loaded_package_is_seen() -> None:

@@ -126,7 +126,8 @@ def test_an_unhashed_requirement_is_reported() -> None:
 
 def test_the_locks_hold_what_the_project_asks_for() -> None:
     asked = project()
-    runtime = [*asked["project"]["dependencies"], *asked["project"]["optional-dependencies"]["log"]]
+    extras = asked["project"]["optional-dependencies"]
+    runtime = [*asked["project"]["dependencies"], *extras["log"], *extras["postgresql"]]
     groups = asked["dependency-groups"]
     wanted = {
         "runtime": runtime,

@@ -12,7 +12,7 @@ import pytest
 from tests.making import policy
 from tests.running import Ran, cvm_audit
 from tests.vectors.manifest import genuine_pairs
-from verifier.evidence.snp_bits import PLATFORM_BITS, set_bits
+from verifier.evidence.snp_bits import PLATFORM_BITS, RESTRICTIONS, set_bits
 from verifier.evidence.snp_report import AttestationReport, parse_report
 from verifier.evidence.tcb import Tcb, decode_tcb
 from verifier.evidence.vek_certificate import VekCertificate, parse_vek_certificate
@@ -41,8 +41,14 @@ def pinned(report: AttestationReport, certificate: VekCertificate) -> bytes:
     granted = report.guest_policy
     tcbs = {
         f"minimum_{name}_tcb": {product: floor(decode_tcb(raw, certificate.product))}
-        for name, raw in (("reported", report.reported_tcb), ("launch", report.launch_tcb))
+        for name, raw in (
+            ("reported", report.reported_tcb),
+            ("launch", report.launch_tcb),
+            ("committed", report.committed_tcb),
+        )
     }
+    committed = (report.committed_tcb, report.committed_firmware)
+    running = (report.current_tcb, report.current_firmware)
     rules: dict[str, Any] = {
         "products": [product],
         "signing_keys": [str(certificate.kind)],
@@ -51,6 +57,19 @@ def pinned(report: AttestationReport, certificate: VekCertificate) -> bytes:
         "debug": "allowed" if granted.debug else "forbidden",
         "migrate_ma": "allowed" if granted.migrate_ma else "forbidden",
         "smt": "allowed" if granted.smt else "forbidden",
+        "cxl": "allowed" if granted.cxl_allow else "forbidden",
+        "restrictions_required": [n for n, bit in RESTRICTIONS.items() if report.policy >> bit & 1],
+        "minimum_abi": f"{granted.abi_major}.{granted.abi_minor}",
+        "platform_info_forbidden": [
+            name for bit, name in PLATFORM_BITS.items() if not report.platform_info >> bit & 1
+        ],
+        "report_versions": [report.version],
+        "minimum_guest_svn": report.guest_svn,
+        "provisional_firmware": "forbidden" if committed == running else "allowed",
+        "family_id": [report.family_id.hex()],
+        "image_id": [report.image_id.hex()],
+        "id_key": [report.id_key_digest.hex()],
+        "migration_agent": [report.report_id_ma.hex()],
         "platform_info_required": list(set_bits(report.platform_info, PLATFORM_BITS)),
         "minimum_firmware": str(report.current_firmware),
         "measurement": [report.measurement.hex()],

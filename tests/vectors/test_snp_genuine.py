@@ -22,6 +22,7 @@ from verifier.appraisal.authenticate_snp import (
     authenticate_vek,
 )
 from verifier.appraisal.findings import Rejected, Status
+from verifier.appraisal.snp_report_checks import NO_ALLOWANCES
 from verifier.errors import AuditError, ParseError, UnsupportedError
 from verifier.evidence.snp_report import AttestationReport, parse_report, unknown_bits
 from verifier.evidence.vek_certificate import VekCertificate, VekKind, parse_vek_certificate
@@ -52,7 +53,7 @@ def vek_of(path: Path) -> AuthenticVek:
 def outcome(raw: bytes, vek: AuthenticVek) -> str:
     """ "authentic", or the first thing that is wrong."""
     try:
-        authenticate_report(parse_report(raw), vek=vek)
+        authenticate_report(parse_report(raw), vek=vek, allowances=NO_ALLOWANCES)
     except Rejected as rejected:
         return next(f.check for f in rejected.findings if f.status is Status.FAIL)
     except AuditError as error:
@@ -73,11 +74,17 @@ def test_the_manifest_is_read(snp: Path) -> None:
 def test_every_genuine_pair_is_authentic(snp: Path) -> None:
     for report_path, vek_path in genuine_pairs(snp):
         vek = vek_of(vek_path)
-        authentic = authenticate_report(parse_report(report_path.read_bytes()), vek=vek)
+        authentic = authenticate_report(
+            parse_report(report_path.read_bytes()), vek=vek, allowances=NO_ALLOWANCES
+        )
         assert tuple(f.check for f in vek.findings) == VEK_CHECKS, report_path.name
         assert tuple(f.check for f in authentic.findings) == REPORT_CHECKS, report_path.name
         findings = (*vek.findings, *authentic.findings)
-        assert {f.status for f in findings} == {Status.PASS}, report_path.name
+        odd = {f.check: f.status for f in findings if f.status is not Status.PASS}
+        # A VLEK names no chip, so there is nothing that could be compared.
+        by_provider = vek.certificate.kind is VekKind.VLEK
+        chip = {"snp.chip_id.equals_certificate": Status.INFO}
+        assert odd == (chip if by_provider else {}), report_path.name
         assert authentic.platform == "hardware"
         assert authentic.product.lower() == report_path.name.split("-")[0]
         assert unknown_bits(authentic.report) == ()
@@ -221,7 +228,7 @@ def test_the_malleable_twin_verifies_and_says_the_same(snp: Path, product: str) 
     report = parse_report(raw)
     twin = raw[:0x2E8] + (ORDER - report.signature_s).to_bytes(72, "little") + raw[0x330:]
     assert twin != raw
-    authentic = authenticate_report(parse_report(twin), vek=vek)
+    authentic = authenticate_report(parse_report(twin), vek=vek, allowances=NO_ALLOWANCES)
     assert authentic.report.signed_bytes == report.signed_bytes
 
 

@@ -8,62 +8,67 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from verifier.appraisal.appraise_evidence import (
-    AUTHENTICITY_CHECKS,
     Auditor,
     SnpEvidence,
     appraise_evidence,
+    evidence_checks,
 )
+from verifier.appraisal.appraise_hosts import HOST_CHECKS, appraise_hosts
+from verifier.appraisal.appraise_identity import IDENTITY_ROLE, NO_IDENTITY, IdentityEvidence
 from verifier.appraisal.appraise_log import LOG_CHECKS, appraise_log
-from verifier.appraisal.appraise_release import RELEASE_CHECKS, appraise_release
+from verifier.appraisal.appraise_release import appraise_release, release_checks
 from verifier.appraisal.appraise_snp import (
     SNP_POLICY_CHECKS,
-    Nonce,
     appraise_snp_release,
-    expected_checks,
 )
 from verifier.appraisal.authenticate_snp import AuthenticReport
+from verifier.appraisal.explain_measurement import explain_measurement
+from verifier.appraisal.findings import Finding, FindingClass, Status, finding
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
+from verifier.appraisal.required import (
+    RELEASE_EVIDENCE_CHECKS,
+    required_checks,
+    required_of_bundle,
+    unproven_of_bundle,
+    unproven_of_release,
+    unproven_of_report,
+)
+from verifier.appraisal.snp_hcl_checks import HclEvidence
+from verifier.appraisal.snp_judging import Nonce
 from verifier.appraisal.verdict import Target, Verdict
+from verifier.errors import ParseError, UnsupportedError
 from verifier.evidence.bundle import MANIFEST, Bundle, IntactBundle, open_bundle, parse_bundle
 from verifier.evidence.bundle_tar import parse_bundle_tar
+from verifier.measurement.sev_snp import parse_launch_inputs
 from verifier.release.entry import AuthenticRelease
 from verifier.roots.snp_root import SnpRoot
 
+if TYPE_CHECKING:  # loads the library of Sigstore, which only a policy with identities needs
+    from verifier.release.sigstore_bundle import TrustedRoot
+
 __all__ = [
-    "BUNDLE_CHECKS",
+    "Appraised",
     "appraise_bundle",
+    "appraise_bundle_in_full",
     "appraise_logged_release",
     "appraise_report",
-    "required_checks",
 ]
 
-BUNDLE_CHECKS = ("bundle.format", "bundle.member")
-_RELEASE_EVIDENCE_CHECKS = ("release.measurement", "release.expected_evidence")
 _NO_POLICY = "no policy"
-# Stage to the member that claims it, and the check that stands for it where it was not judged.
-_CLAIMS = {
-    "evidence": ("snp-report", "snp.report.signature"),
-    "log": ("release-proof", "log.inclusion"),
-    "release": ("release-entry", "release.signature"),
-}
 
 
-def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ...]:
-    """The checks that must pass for VERIFIED, for those ``stages`` that are being appraised."""
-    checks: list[str] = []
-    if "log" in stages:
-        checks += LOG_CHECKS
-    if "release" in stages:
-        checks += RELEASE_CHECKS
-    if "evidence" in stages and policy.sev_snp is not None:
-        checks += [*AUTHENTICITY_CHECKS, *expected_checks(policy.sev_snp)]
-    if "evidence" in stages and "release" in stages:
-        checks += _RELEASE_EVIDENCE_CHECKS
-    return tuple(checks)
+@dataclass(frozen=True, slots=True)
+class Appraised:
+    """A verdict, and the report that was authentic on the way to it; None if it was not."""
+
+    verdict: Verdict
+    authentic: AuthenticReport | None
 
 
 def appraise_bundle(
@@ -73,19 +78,36 @@ def appraise_bundle(
     roots: tuple[SnpRoot, ...],
     now: datetime,
     nonce: bytes | None,
+    trusted_root: TrustedRoot | None = None,
 ) -> Verdict:
     """Judge a bundle under ``policy`` at ``now``.
 
     ``found`` is what a folder holds, by relative path, or the bytes of a bundle tar.
 
     ``nonce`` is the auditor's own; None takes the one that the bundle records. ``roots`` are the
-    vendor keys to believe. Everything that the policy requires ends as a finding.
+    vendor keys to believe, ``trusted_root`` the one of Sigstore: a policy that names identities is
+    not satisfied without it. Everything that the policy requires ends as a finding.
     """
+    return appraise_bundle_in_full(
+        found, policy=policy, roots=roots, now=now, nonce=nonce, trusted_root=trusted_root
+    ).verdict
+
+
+def appraise_bundle_in_full(
+    found: Mapping[str, bytes | None] | bytes,
+    *,
+    policy: Policy,
+    roots: tuple[SnpRoot, ...],
+    now: datetime,
+    nonce: bytes | None,
+    trusted_root: TrustedRoot | None = None,
+) -> Appraised:
+    """As ``appraise_bundle``, with what was found to be authentic on the way."""
     ledger = Ledger()
-    required = (*BUNDLE_CHECKS, *required_checks(policy, stages=policy.require))
+    required = required_of_bundle(policy)
     parsed = _parse_bundle(ledger, found)
     bundle = _open_bundle(ledger, parsed) if parsed is not None else None
-    platform = ""
+    authentic = None
     not_proven: tuple[str, ...] = ()
     if bundle is None:
         made = {finding.check for finding in ledger.findings}
@@ -93,19 +115,20 @@ def appraise_bundle(
         ledger.skip(left, reason="the bundle is not intact", source="bundle")
     else:
         auditor = Auditor(roots, now, _nonce(nonce, bundle.content("nonce")))
-        platform = _appraise_stages(ledger, bundle, policy, auditor)
-        not_proven = _not_proven(bundle, policy)
-    return Verdict(
+        authentic = _appraise_stages(ledger, bundle, policy, auditor, trusted_root)
+        not_proven = unproven_of_bundle(bundle, policy, authentic)
+    verdict = Verdict(
         target=Target("bundle", parsed.digest if parsed is not None else _digest(found)),
         policy_name=policy.name,
         policy_sha256=policy.sha256,
         stages=policy.require,
         instant=now,
-        platform=platform,
+        platform=authentic.platform if authentic is not None else "",
         required=required,
         findings=ledger.findings,
         not_proven=not_proven,
     )
+    return Appraised(verdict, authentic)
 
 
 def _digest(found: Mapping[str, bytes | None] | bytes) -> bytes:
@@ -140,22 +163,80 @@ def _open_bundle(ledger: Ledger, bundle: Bundle) -> IntactBundle | None:
     )
 
 
-def _appraise_stages(ledger: Ledger, bundle: IntactBundle, policy: Policy, auditor: Auditor) -> str:
+def _appraise_stages(
+    ledger: Ledger,
+    bundle: IntactBundle,
+    policy: Policy,
+    auditor: Auditor,
+    trusted_root: TrustedRoot | None,
+) -> AuthenticReport | None:
     authentic = None
     if "evidence" in policy.require:
-        evidence = SnpEvidence(
-            bundle.content("snp-report"), bundle.content("snp-vek"), bundle.all_contents("snp-ca")
-        )
-        authentic = appraise_evidence(ledger, evidence, policy=policy, auditor=auditor)
+        authentic = appraise_evidence(ledger, _evidence(bundle), policy=policy, auditor=auditor)
+        _appraise_hosts(ledger, bundle, authentic, policy, auditor.now)
     entry, proof = bundle.content("release-entry"), bundle.content("release-proof")
-    release = _appraise_entry(ledger, entry, proof, policy=policy, now=auditor.now)
+    identity = IdentityEvidence(bundle=bundle.content(IDENTITY_ROLE), root=trusted_root)
+    release = _appraise_entry(ledger, entry, proof, identity, policy=policy, now=auditor.now)
     if "evidence" in policy.require and policy.release is not None:
-        _join(ledger, authentic, release)
-    return authentic.platform if authentic is not None else ""
+        _join(ledger, authentic, release, bundle.content("snp-launch-inputs"))
+    return authentic
+
+
+def _evidence(bundle: IntactBundle) -> SnpEvidence:
+    return SnpEvidence(
+        report=bundle.content("snp-report"),
+        vek=bundle.content("snp-vek"),
+        offered_ca=bundle.all_contents("snp-ca"),
+        crl=bundle.content("snp-crl"),
+        hcl=_hcl(bundle),
+        id_block=bundle.content("snp-id-block"),
+        id_authentication=bundle.content("snp-id-authentication"),
+    )
+
+
+def _hcl(bundle: IntactBundle) -> HclEvidence | None:
+    container = bundle.content("snp-hcl")
+    if container is None:
+        return None
+    return HclEvidence(
+        container=container,
+        quote=bundle.content("snp-tpm-quote"),
+        signature=bundle.content("snp-tpm-signature"),
+        pcrs=bundle.content("snp-tpm-pcrs"),
+    )
+
+
+def _appraise_hosts(
+    ledger: Ledger,
+    bundle: IntactBundle,
+    authentic: AuthenticReport | None,
+    policy: Policy,
+    now: datetime,
+) -> None:
+    if policy.hosts is None or policy.log is None:  # one demands the other
+        if policy.sev_snp is not None:
+            reason = f"the policy says: {policy.sev_snp.hosts_not_checked}"
+            ledger.skip(HOST_CHECKS[-1:], reason=reason, source="bundle")
+        return
+    appraise_hosts(
+        ledger,
+        entry=bundle.content("host-identity-entry"),
+        proof=bundle.content("host-identity-proof"),
+        policy=policy.hosts,
+        log=policy.log,
+        authentic=authentic,
+        now=now,
+    )
 
 
 def _appraise_entry(
-    ledger: Ledger, entry: bytes | None, proof: bytes | None, *, policy: Policy, now: datetime
+    ledger: Ledger,
+    entry: bytes | None,
+    proof: bytes | None,
+    identity: IdentityEvidence,
+    *,
+    policy: Policy,
+    now: datetime,
 ) -> AuthenticRelease | None:
     if policy.log is not None:
         if entry is None or proof is None:
@@ -165,41 +246,43 @@ def _appraise_entry(
     if policy.release is None:
         return None
     if entry is None:
-        ledger.missing(RELEASE_CHECKS, role="release-entry")
+        ledger.missing(release_checks(policy.release), role="release-entry")
         return None
-    return appraise_release(ledger, entry=entry, policy=policy.release, now=now)
+    return appraise_release(ledger, entry=entry, identity=identity, policy=policy.release, now=now)
 
 
 def _join(
-    ledger: Ledger, authentic: AuthenticReport | None, release: AuthenticRelease | None
+    ledger: Ledger,
+    authentic: AuthenticReport | None,
+    release: AuthenticRelease | None,
+    launch_inputs: bytes | None,
 ) -> None:
     if release is None or authentic is None:
         reason = "the release or the report is not authentic"
-        ledger.skip(_RELEASE_EVIDENCE_CHECKS, reason=reason, source="bundle")
+        ledger.skip(RELEASE_EVIDENCE_CHECKS, reason=reason, source="bundle")
     else:
-        ledger.record(appraise_snp_release(authentic, release=release.release))
+        findings = appraise_snp_release(authentic, release=release.release)
+        ledger.record(findings)
+        if any(f.check == "release.measurement" and f.status is Status.FAIL for f in findings):
+            ledger.record((_explained(authentic, release, launch_inputs),))
 
 
-def _not_proven(bundle: IntactBundle, policy: Policy) -> tuple[str, ...]:
-    """What the bundle claims by holding it and the policy does not ask for."""
-    unasked = tuple(
-        check
-        for stage, (role, check) in _CLAIMS.items()
-        if stage not in policy.require and bundle.content(role) is not None
-    )
-    return (*unasked, *_left_out(policy))
-
-
-def _left_out(policy: Policy) -> tuple[str, ...]:
-    # Without the measurement nobody knows which code ran, without REPORT_DATA nobody knows for
-    # whom: a policy may leave them out, and the verdict is then PARTIAL.
-    if policy.sev_snp is None:
-        return ()
-    fields = (
-        ("snp.measurement", policy.sev_snp.measurement),
-        ("snp.report_data", policy.sev_snp.report_data),
-    )
-    return tuple(check for check, expectation in fields if expectation.not_checked)
+def _explained(
+    authentic: AuthenticReport, release: AuthenticRelease, launch_inputs: bytes | None
+) -> Finding:
+    observed, rows = authentic.report.measurement, release.release.measurements
+    try:
+        inputs = parse_launch_inputs(launch_inputs) if launch_inputs is not None else None
+    except (ParseError, UnsupportedError) as error:
+        return finding(
+            "snp.measurement.explained",
+            Status.INFO,
+            expected="launch inputs that can be searched",
+            got=f"not searched: {error}",
+            source="snp-launch-inputs",
+            cls=FindingClass.INPUT,
+        )
+    return explain_measurement(observed, rows=rows, inputs=inputs)
 
 
 def appraise_report(
@@ -218,7 +301,7 @@ def appraise_report(
     """
     ledger = Ledger()
     required = (
-        AUTHENTICITY_CHECKS if policy is None else required_checks(policy, stages=("evidence",))
+        evidence_checks(None) if policy is None else required_checks(policy, stages=("evidence",))
     )
     auditor = Auditor(roots, now, _nonce(nonce, None))
     authentic = appraise_evidence(ledger, evidence, policy=policy, auditor=auditor)
@@ -233,39 +316,24 @@ def appraise_report(
         platform=authentic.platform if authentic is not None else "",
         required=required,
         findings=ledger.findings,
-        not_proven=_not_proven_of_report(policy),
+        not_proven=unproven_of_report(policy, authentic),
     )
-
-
-def _not_proven_of_report(policy: Policy | None) -> tuple[str, ...]:
-    if policy is None:
-        return SNP_POLICY_CHECKS
-    return (*_owed(policy, judged=("evidence",)), *_left_out(policy))
-
-
-def _owed(policy: Policy, *, judged: tuple[str, ...]) -> tuple[str, ...]:
-    """What ``policy`` requires and a verb that judges only the stages ``judged`` cannot check.
-
-    Without this a report alone could be VERIFIED under a policy that also asks for the log.
-    """
-    stages = tuple(
-        check
-        for stage, (_, check) in _CLAIMS.items()
-        if stage in policy.require and stage not in judged
-    )
-    joined = {"evidence", "release"} <= set(policy.require)
-    return (*stages, *(_RELEASE_EVIDENCE_CHECKS if joined else ()))
 
 
 def appraise_logged_release(
-    entry: bytes, proof: bytes, *, policy: Policy, now: datetime
+    entry: bytes,
+    proof: bytes,
+    *,
+    policy: Policy,
+    now: datetime,
+    identity: IdentityEvidence = NO_IDENTITY,
 ) -> Verdict:
     """Judge a logged release alone: that it is in the log, and is the one that the policy wants.
 
     Under a policy that requires evidence as well the verdict is at best PARTIAL.
     """
     ledger = Ledger()
-    _appraise_entry(ledger, entry, proof, policy=policy, now=now)
+    _appraise_entry(ledger, entry, proof, identity, policy=policy, now=now)
     return Verdict(
         target=Target("release-entry", hashlib.sha256(entry).digest()),
         policy_name=policy.name,
@@ -275,5 +343,5 @@ def appraise_logged_release(
         platform="",
         required=required_checks(policy, stages=("log", "release")),
         findings=ledger.findings,
-        not_proven=_owed(policy, judged=("log", "release")),
+        not_proven=unproven_of_release(policy, identity_claimed=identity.bundle is not None),
     )

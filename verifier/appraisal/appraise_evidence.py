@@ -5,22 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from verifier.appraisal.appraise_snp import Nonce, appraise_snp, expected_checks
+from verifier.appraisal.advisories.appraise_advisories import (
+    ADVISORY_CHECKS,
+    appraise_advisories,
+    appraise_warnings,
+)
+from verifier.appraisal.appraise_snp import appraise_snp, expected_checks
 from verifier.appraisal.authenticate_snp import (
     REPORT_CHECKS,
     VEK_CHECKS,
     AuthenticReport,
+    AuthenticVek,
     authenticate_report,
     authenticate_vek,
 )
-from verifier.appraisal.findings import FindingClass, Status, compared, finding
+from verifier.appraisal.findings import FindingClass, Status, compared, failed, finding
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
-from verifier.evidence.snp_report import parse_report
-from verifier.evidence.vek_certificate import parse_vek_certificate
+from verifier.appraisal.policy_snp import SnpPolicy
+from verifier.appraisal.policy_values import HclPolicy
+from verifier.appraisal.snp_crl_checks import CRL_CHECKS, check_revocation
+from verifier.appraisal.snp_fields import unjudged_fields
+from verifier.appraisal.snp_hcl_checks import (
+    HCL_CHECKS,
+    HclEvidence,
+    HclExpectation,
+    check_hcl,
+)
+from verifier.appraisal.snp_id_block_checks import ID_BLOCK_CHECKS, appraise_id_block
+from verifier.appraisal.snp_judging import Nonce
+from verifier.appraisal.snp_report_checks import NO_ALLOWANCES, Allowances
+from verifier.evidence.snp_report import AttestationReport, parse_report
+from verifier.evidence.vek_certificate import VekCertificate, parse_vek_certificate
 from verifier.roots.snp_root import SnpRoot
 
-__all__ = ["AUTHENTICITY_CHECKS", "Auditor", "SnpEvidence", "appraise_evidence"]
+__all__ = ["AUTHENTICITY_CHECKS", "Auditor", "SnpEvidence", "appraise_evidence", "evidence_checks"]
 
 AUTHENTICITY_CHECKS = (
     "snp.report.format",
@@ -31,17 +50,25 @@ AUTHENTICITY_CHECKS = (
 )
 """What makes a report authentic, whatever a policy says."""
 
+_CHIP = "snp.chip_id.equals_certificate"
+_NO_POLICY = "no policy was given"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnpEvidence:
-    """A report, its VEK certificate, and CA certificates that came along and are only compared.
+    """A report, its VEK certificate, and what came along or was collected for them.
 
-    None stands for a piece that was not given.
+    ``offered_ca`` are CA certificates, which are only compared. ``hcl`` is a container that holds
+    the report. None stands for a piece that was not given.
     """
 
     report: bytes | None
     vek: bytes | None
     offered_ca: tuple[bytes, ...] = ()
+    crl: bytes | None = None
+    hcl: HclEvidence | None = None
+    id_block: bytes | None = None
+    id_authentication: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +83,35 @@ class Auditor:
     nonce: Nonce | None
 
 
+def evidence_checks(policy: SnpPolicy | None) -> tuple[str, ...]:
+    """The checks that evidence must pass under ``policy``; without one, to be authentic.
+
+    That the report names the chip of its certificate is only required where the policy takes
+    neither VLEKs, which name none, nor reports that hide it. Another chip fails all the same.
+    """
+    if policy is None:
+        return tuple(check for check in AUTHENTICITY_CHECKS if check != _CHIP)
+    hidden = policy.masked_chip_id or "VLEK" in policy.signing_keys
+    revocation = {
+        "fresh": CRL_CHECKS,
+        "stale_accepted": tuple(c for c in CRL_CHECKS if c != "snp.crl.freshness"),
+    }
+    return (
+        *(check for check in AUTHENTICITY_CHECKS if not (hidden and check == _CHIP)),
+        *revocation.get(policy.crl, ()),
+        *expected_checks(policy),
+        *(() if policy.id_block_not_checked else ID_BLOCK_CHECKS),
+        *ADVISORY_CHECKS,
+        *_hcl_checks(policy.hcl),
+    )
+
+
+def _hcl_checks(policy: HclPolicy | None) -> tuple[str, ...]:
+    if policy is None:
+        return ()
+    return HCL_CHECKS[:-1] if policy.quote_not_checked else HCL_CHECKS
+
+
 def appraise_evidence(
     ledger: Ledger, evidence: SnpEvidence, *, policy: Policy | None, auditor: Auditor
 ) -> AuthenticReport | None:
@@ -63,11 +119,12 @@ def appraise_evidence(
 
     Without a policy only authenticity is judged, and hardware is expected.
     """
-    authentic = _authenticate(ledger, evidence, auditor)
     snp = policy.sev_snp if policy is not None else None
+    authentic = _authenticate(ledger, evidence, snp, auditor)
     if authentic is None:
-        checks = ("evidence.platform", *(expected_checks(snp) if snp else ()))
-        ledger.skip(checks, reason="the report is not authentic", source="snp-report")
+        made = {each.check for each in ledger.findings}
+        left = tuple(check for check in evidence_checks(snp) if check not in made)
+        ledger.skip(left, reason="the report is not authentic", source="snp-report")
         return None
     expected = policy.platform if policy is not None else "hardware"
     ledger.record(
@@ -83,34 +140,46 @@ def appraise_evidence(
         ]
     )
     if snp is not None:
-        ledger.record(appraise_snp(authentic, policy=snp, nonce=auditor.nonce))
+        _appraise(ledger, evidence, authentic, snp, auditor)
+    else:
+        ledger.record(appraise_warnings(authentic))
+    ledger.record((unjudged_fields(),))
     return authentic
 
 
+def _appraise(
+    ledger: Ledger,
+    evidence: SnpEvidence,
+    authentic: AuthenticReport,
+    policy: SnpPolicy,
+    auditor: Auditor,
+) -> None:
+    ledger.record(appraise_snp(authentic, policy=policy, nonce=auditor.nonce))
+    if policy.id_block_not_checked:
+        reason = f"the policy says: {policy.id_block_not_checked}"
+        ledger.skip(ID_BLOCK_CHECKS[-1:], reason=reason, source="snp-id-block")
+    else:
+        appraise_id_block(
+            ledger,
+            block=evidence.id_block,
+            authentication=evidence.id_authentication,
+            report=authentic.report,
+        )
+    ledger.record(appraise_advisories(authentic, policy=policy.advisories, now=auditor.now))
+
+
 def _authenticate(
-    ledger: Ledger, evidence: SnpEvidence, auditor: Auditor
+    ledger: Ledger, evidence: SnpEvidence, policy: SnpPolicy | None, auditor: Auditor
 ) -> AuthenticReport | None:
-    raw_report, raw_vek = evidence.report, evidence.vek
-    if raw_report is None:
+    raw = _raw_report(ledger, evidence, policy, auditor.nonce)
+    if raw is None:
         ledger.missing(AUTHENTICITY_CHECKS[:-1], role="snp-report")
         return None
-    report = ledger.attempt(
-        "snp.report.format",
-        lambda: parse_report(raw_report),
-        expected="an ATTESTATION_REPORT of version 2 to 5",
-        got=lambda r: f"version {r.version}, {len(raw_report)} bytes",
-        source="snp-report",
-    )
-    if raw_vek is None:
+    report = _parse_report(ledger, raw, policy)
+    if evidence.vek is None:
         _without_vek(ledger)
         return None
-    certificate = ledger.attempt(
-        "snp.vek.format",
-        lambda: parse_vek_certificate(raw_vek),
-        expected="a VCEK or VLEK certificate",
-        got=lambda c: f"{c.kind} for {c.product_name}, TCB {c.tcb}",
-        source="snp-vek",
-    )
+    certificate = _parse_vek(ledger, evidence.vek)
     if certificate is None or report is None:
         ledger.skip((*VEK_CHECKS, *REPORT_CHECKS), reason="malformed evidence", source="snp-report")
         return None
@@ -123,12 +192,101 @@ def _authenticate(
     if vek is None:
         ledger.skip(REPORT_CHECKS, reason="the VEK is not authentic", source="snp-report")
         return None
-    # Said every time: nobody should take silence for a revocation check.
-    reason = "CRLs are not read by this version, so revocation is unknown"
-    ledger.skip(("snp.chain.revocation",), reason=reason, source="snp-vek")
+    _check_revocation(ledger, evidence.crl, vek, policy, auditor)
+    allowances = _allowances(policy)
     return ledger.enter(
-        lambda: authenticate_report(report, vek=vek), findings_of=lambda a: a.findings
+        lambda: authenticate_report(report, vek=vek, allowances=allowances),
+        findings_of=lambda a: a.findings,
     )
+
+
+def _raw_report(
+    ledger: Ledger, evidence: SnpEvidence, policy: SnpPolicy | None, nonce: Nonce | None
+) -> bytes | None:
+    """The report as it was given, or the one in the container, whose own checks are made here."""
+    demanded = policy.hcl if policy is not None else None
+    if evidence.hcl is None or (demanded is None and evidence.report is not None):
+        if demanded is not None:
+            ledger.missing(HCL_CHECKS, role="snp-hcl")
+        return evidence.report
+    unasked = "nothing asks for the container's quote" if demanded is None else ""
+    checked = check_hcl(
+        evidence.hcl,
+        expected=HclExpectation(
+            nonce=nonce.value if nonce is not None else None,
+            pcrs=demanded.pcrs if demanded is not None else {},
+            quote_not_checked=demanded.quote_not_checked if demanded is not None else unasked,
+        ),
+    )
+    ledger.record(checked.findings)
+    # Beside the container a bare report claims something of its own, which then must be the same.
+    if evidence.report not in (None, checked.report):
+        ledger.record(
+            [
+                failed(
+                    "snp.hcl.format",
+                    expected="the report of the container, where one is given beside it",
+                    got="another report",
+                    source="snp-report",
+                    cls=FindingClass.INPUT,
+                )
+            ]
+        )
+    return checked.report
+
+
+def _parse_report(ledger: Ledger, raw: bytes, policy: SnpPolicy | None) -> AttestationReport | None:
+    accepted = policy.report_versions if policy is not None else ()
+    return ledger.attempt(
+        "snp.report.format",
+        lambda: parse_report(raw, unknown_versions=accepted),
+        expected="an ATTESTATION_REPORT of version 2 to 5",
+        got=_shape,
+        source="snp-report",
+    )
+
+
+def _shape(report: AttestationReport) -> str:
+    shape = f"version {report.version}, {len(report.raw)} bytes"
+    if report.is_known:
+        return shape
+    return f"{shape}; unknown here, and read like version 5 because the policy names it"
+
+
+def _parse_vek(ledger: Ledger, raw: bytes) -> VekCertificate | None:
+    return ledger.attempt(
+        "snp.vek.format",
+        lambda: parse_vek_certificate(raw),
+        expected="a VCEK or VLEK certificate",
+        got=lambda c: f"{c.kind} for {c.product_name}, TCB {c.tcb}",
+        source="snp-vek",
+    )
+
+
+def _check_revocation(
+    ledger: Ledger, crl: bytes | None, vek: AuthenticVek, policy: SnpPolicy | None, auditor: Auditor
+) -> None:
+    ledger.record(
+        check_revocation(
+            crl,
+            root=vek.root,
+            now=auditor.now,
+            demand=policy.crl if policy is not None else "",
+            not_checked=_unread(policy),
+        )
+    )
+
+
+def _unread(policy: SnpPolicy | None) -> str:
+    if policy is None:
+        return _NO_POLICY
+    return f"the policy says: {policy.crl_not_checked}" if policy.crl_not_checked else ""
+
+
+def _allowances(policy: SnpPolicy | None) -> Allowances:
+    if policy is None:
+        return NO_ALLOWANCES
+    return Allowances(unknown_bits=policy.unknown_bits, masked_chip_id=policy.masked_chip_id)
 
 
 def _without_vek(ledger: Ledger) -> None:

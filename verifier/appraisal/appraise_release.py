@@ -4,31 +4,51 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from verifier.appraisal.appraise_identity import (
+    IDENTITY_CHECK,
+    IdentityEvidence,
+    appraise_identity,
+)
 from verifier.appraisal.findings import FindingClass, compared
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import ReleasePolicy
 from verifier.release.cvm_release import CvmRelease
-from verifier.release.entry import AuthenticRelease, open_release, parse_release_entry
+from verifier.release.entry import (
+    AuthenticRelease,
+    Entry,
+    open_release,
+    open_release_by_identity,
+    parse_release_entry,
+)
 
-__all__ = ["RELEASE_CHECKS", "appraise_release"]
+__all__ = ["appraise_release", "release_checks"]
 
-RELEASE_CHECKS = (
-    "release.format",
-    "release.signature",
+_SIGNATURE = "release.signature"
+_CONTENT = (
     "release.role",
     "release.product",
     "release.security_version",
     "release.not_after",
 )
-"""The checks that a policy requires with the stage ``release``, in their order."""
-
 _SOURCE = "release-entry"
 
 
+def release_checks(policy: ReleasePolicy) -> tuple[str, ...]:
+    """The checks that a policy requires with the stage ``release``, in their order."""
+    by_key = (_SIGNATURE,) if policy.publishers else ()
+    by_identity = (IDENTITY_CHECK,) if policy.identities else ()
+    return ("release.format", *by_key, *by_identity, *_CONTENT)
+
+
 def appraise_release(
-    ledger: Ledger, *, entry: bytes, policy: ReleasePolicy, now: datetime
+    ledger: Ledger,
+    *,
+    entry: bytes,
+    identity: IdentityEvidence,
+    policy: ReleasePolicy,
+    now: datetime,
 ) -> AuthenticRelease | None:
-    """Record a finding for each of ``RELEASE_CHECKS``; return the release if it is authentic."""
+    """Record a finding for each of ``release_checks``; return the release if it is authentic."""
     parsed = ledger.attempt(
         "release.format",
         lambda: parse_release_entry(entry),
@@ -37,23 +57,51 @@ def appraise_release(
         source=_SOURCE,
     )
     if parsed is None:
-        ledger.skip(RELEASE_CHECKS[1:], reason="the entry could not be read", source=_SOURCE)
+        left = release_checks(policy)[1:]
+        ledger.skip(left, reason="the entry could not be read", source=_SOURCE)
         return None
-    opened = ledger.attempt(
-        "release.signature",
+    opened = _open(ledger, parsed, identity, policy, now)
+    if opened is None:
+        ledger.skip(_CONTENT, reason="nobody named signed the release", source=_SOURCE)
+        return None
+    _compare(ledger, opened.release, policy, now)
+    return opened
+
+
+def _open(
+    ledger: Ledger,
+    entry: Entry,
+    evidence: IdentityEvidence,
+    policy: ReleasePolicy,
+    now: datetime,
+) -> AuthenticRelease | None:
+    # Both are tried, so that every failure is seen, and all that the policy names must have signed.
+    signed = _by_publishers(ledger, entry, policy)
+    if not policy.identities:
+        return signed
+    identity = appraise_identity(
+        ledger, evidence, entry=entry, identities=policy.identities, now=now
+    )
+    if identity is None:
+        return None
+    return signed if policy.publishers else open_release_by_identity(entry, identity=identity)
+
+
+def _by_publishers(ledger: Ledger, entry: Entry, policy: ReleasePolicy) -> AuthenticRelease | None:
+    if not policy.publishers:
+        reason = "the policy names no key of a publisher"
+        ledger.skip((_SIGNATURE,), reason=reason, source=_SOURCE)
+        return None
+    return ledger.attempt(
+        _SIGNATURE,
         lambda: open_release(
-            parsed, publishers=policy.publishers, threshold=policy.publisher_threshold
+            entry, publishers=policy.publishers, threshold=policy.publisher_threshold
         ),
         expected=f"{policy.publisher_threshold} of "
         + ", ".join(key.keyid for key in policy.publishers),
         got=lambda r: "signed by " + ", ".join(key.keyid for key in r.keys),
         source=_SOURCE,
     )
-    if opened is None:
-        ledger.skip(RELEASE_CHECKS[2:], reason="nobody named signed the release", source=_SOURCE)
-        return None
-    _compare(ledger, opened.release, policy, now)
-    return opened
 
 
 def _compare(ledger: Ledger, release: CvmRelease, policy: ReleasePolicy, now: datetime) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from verifier.appraisal.findings import Finding, Rejected, Status
-from verifier.appraisal.snp_report_checks import Tcbs, check_report, decode_tcbs
+from verifier.appraisal.snp_report_checks import Allowances, Tcbs, check_report, decode_tcbs
 from verifier.appraisal.snp_vek_checks import check_vek
 from verifier.evidence.snp_report import AttestationReport
 from verifier.evidence.tcb import Product, Tcb
@@ -118,14 +118,18 @@ def authenticate_vek(
     return AuthenticVek(certificate=certificate, root=root, now=now, findings=findings)
 
 
-def authenticate_report(report: AttestationReport, *, vek: AuthenticVek) -> AuthenticReport:
+def authenticate_report(
+    report: AttestationReport, *, vek: AuthenticVek, allowances: Allowances
+) -> AuthenticReport:
     """Authenticate a report by the signature of ``vek`` and by agreement with its certificate.
 
-    The signature is verified over the received bytes. Raises Rejected with the findings of
-    REPORT_CHECKS.
+    The signature is verified over the received bytes. ``allowances`` are what the auditor's policy
+    lets pass by name. Raises Rejected with the findings of REPORT_CHECKS.
     """
     tcbs = decode_tcbs(report, vek.root.product)
-    findings = check_report(report, certificate=vek.certificate, root=vek.root, tcbs=tcbs)
+    findings = check_report(
+        report, certificate=vek.certificate, root=vek.root, tcbs=tcbs, allowances=allowances
+    )
     # TCBs that cannot be read are a failed check, so the first half is only for the type.
     if not isinstance(tcbs, Tcbs) or _any_failed(findings):
         raise Rejected("SNP report", findings)

@@ -16,11 +16,16 @@ __all__ = ["CHECKS", "Check"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One registered check: stable ``id``, ``title`` in words, ``spec`` clause."""
+    """One registered check: stable ``id``, ``title`` in words, ``spec`` clause.
+
+    An ``informative`` one only says something that the reader should know: it cannot fail, is
+    never required, and never makes a verdict better.
+    """
 
     id: str
     title: str
     spec: str
+    informative: bool = False
 
 
 _ALL = (
@@ -40,13 +45,22 @@ _ALL = (
     Check("release.security_version", "the security version number is not below the floor", "design section 4"),
     Check("release.not_after", "the release has not expired", "design section 4"),
     Check("release.expected_evidence", "the kind of evidence that the release promises was given", "design section 4"),
+    Check("release.identity", "a Sigstore identity of the policy signed the release", "Sigstore bundle v0.3; design section 4"),
     Check("release.measurement", "the launch measurement is one that the release states", "design section 4"),
+    # The hosts that an operator enrolled.
+    Check("host.format", "the entry is a canonical envelope of a host-identity", "design section 4, RFC 8785"),
+    Check("host.signature", "an operator of the policy signed the host identity", "DSSE v1, protocol"),
+    Check("host.validity", "the host identity is valid at the instant", "design section 4"),
+    Check("host.enrolled", "the chip is one that the operator enrolled", "design section 4; KDS, hwID"),
     # The kind of platform.
     Check("evidence.platform", "the evidence comes from the kind of platform that the policy names", "design section 3"),
     # AMD SEV-SNP: the certificate (VEK = VCEK or VLEK).
     Check("snp.vek.format", "the VEK certificate is well formed and has AMD's extensions", "KDS, VCEK certificate format"),
     Check("snp.chain.root", "CA certificates offered with the evidence are the pinned ones", "KDS, certificate chain"),
     Check("snp.chain.validity", "the pinned CA certificates are valid at the instant", "RFC 5280 section 4.1.2.5"),
+    Check("snp.crl.format", "the CRL is well formed", "RFC 5280 section 5.1"),
+    Check("snp.crl.signature", "the CRL is signed by the pinned ARK", "RFC 5280 section 5; KDS, CRL"),
+    Check("snp.crl.freshness", "the CRL is current at the instant", "RFC 5280 sections 5.1.2.4, 5.1.2.5"),
     Check("snp.chain.revocation", "no certificate of the chain is revoked", "RFC 5280 section 5"),
     Check("snp.vek.issuer", "the VEK names the issuer that is pinned for its product and kind", "KDS, certificate chain"),
     Check("snp.vek.signature", "the VEK is signed by the pinned vendor key", "KDS; RFC 8017 section 8.1.2"),
@@ -62,21 +76,52 @@ _ALL = (
     Check("snp.firmware.order", "the committed firmware is not newer than the running one", "SNP ABI, COMMITTED_MAJOR, _MINOR, _BUILD"),
     Check("snp.chip_id.equals_certificate", "CHIP_ID is the chip that the VCEK was issued for", "SNP ABI, CHIP_ID; KDS, hwID"),
     Check("snp.product.agreement", "report, certificate and vendor key name one product", "SNP ABI, CPUID fields; KDS, productName"),
+    # AMD SEV-SNP: what a report came in.
+    Check("snp.hcl.format", "the HCL container is well formed", "Azure vTPM evidence, HCL report"),
+    Check("snp.hcl.runtime_data", "REPORT_DATA is the digest of the runtime data of the container", "Azure vTPM evidence, HCL report"),
+    Check("snp.hcl.quote", "the vTPM's key of the runtime data signed a quote over the nonce", "TPM 2.0 part 2, TPMS_ATTEST"),
+    # AMD SEV-SNP: the ID block.
+    Check("snp.id_block.format", "ID block and ID authentication are well formed", "SNP ABI, SNP_LAUNCH_FINISH"),
+    Check("snp.id_block.signature", "the ID key signed the ID block, the author key the ID key", "SNP ABI, SNP_LAUNCH_FINISH"),
+    Check("snp.id_block.fields", "the report repeats what the ID block states", "SNP ABI, SNP_LAUNCH_FINISH"),
     # AMD SEV-SNP: the policy.
+    Check("snp.report.version", "the version of the report is one that the policy accepts", "SNP ABI, VERSION"),
     Check("snp.product.allowed", "the product is one that the policy accepts", "policy sev_snp.products"),
     Check("snp.signing_key.allowed", "the kind of signing key is one that the policy accepts", "policy sev_snp.signing_keys"),
     Check("snp.vmpl", "the report was requested from an accepted privilege level", "SNP ABI, VMPL"),
     Check("snp.policy.debug", "the guest cannot be debugged by the host", "SNP ABI, POLICY bit 19"),
     Check("snp.policy.migrate", "the guest cannot be migrated by a migration agent", "SNP ABI, POLICY bit 18"),
     Check("snp.policy.smt", "simultaneous multithreading is as the policy says", "SNP ABI, POLICY bit 16"),
+    Check("snp.policy.cxl", "CXL memory and devices are as the policy says", "SNP ABI, POLICY bit 21"),
+    Check("snp.policy.restrictions", "the restrictions that the policy requires bind the host", "SNP ABI, POLICY bits 20, 22 to 25"),
+    Check("snp.policy.abi", "the guest demands a firmware ABI not below the floor", "SNP ABI, POLICY bits 0 to 15"),
     Check("snp.platform_info", "the platform protections that the policy requires are on", "SNP ABI, PLATFORM_INFO"),
     Check("snp.tcb.reported_minimum", "REPORTED_TCB is not below the floor, component by component", "SNP ABI, TCB_VERSION"),
     Check("snp.tcb.launch_minimum", "LAUNCH_TCB is not below the floor, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.platform_info.forbidden", "the platform features that the policy forbids are off", "SNP ABI, PLATFORM_INFO"),
+    Check("snp.tcb.committed_minimum", "COMMITTED_TCB is not below the floor, component by component", "SNP ABI, TCB_VERSION"),
+    Check("snp.firmware.provisional", "the running firmware is committed, so that it cannot be rolled back", "SNP ABI, SNP_COMMIT"),
+    Check("snp.mitigations", "the mitigations that the policy requires are in force, now and at launch", "SNP ABI, MITIGATION_VECTOR"),
     Check("snp.firmware.minimum", "the running firmware is not older than the floor", "SNP ABI, CURRENT_MAJOR, _MINOR, _BUILD"),
     Check("snp.measurement", "MEASUREMENT is one that the policy names", "SNP ABI, MEASUREMENT"),
     Check("snp.report_data", "REPORT_DATA is what the policy expects", "SNP ABI, REPORT_DATA"),
     Check("snp.host_data", "HOST_DATA is what the policy expects", "SNP ABI, HOST_DATA"),
+    Check("snp.guest_svn", "GUEST_SVN is not below the floor", "SNP ABI, GUEST_SVN"),
+    Check("snp.family_id", "FAMILY_ID is what the policy expects", "SNP ABI, FAMILY_ID"),
+    Check("snp.image_id", "IMAGE_ID is what the policy expects", "SNP ABI, IMAGE_ID"),
+    Check("snp.id_key", "ID_KEY_DIGEST is what the policy expects", "SNP ABI, ID_KEY_DIGEST"),
+    Check("snp.author_key", "AUTHOR_KEY_DIGEST is what the policy expects", "SNP ABI, AUTHOR_KEY_DIGEST"),
+    Check("snp.migration_agent", "REPORT_ID_MA is none, or an agent that the policy names", "SNP ABI, REPORT_ID_MA"),
     Check("snp.chip.enrolled", "the chip is one that the policy names", "SNP ABI, CHIP_ID"),
+    Check("snp.chip.denied", "the chip is none that the policy refuses", "SNP ABI, CHIP_ID"),
+    Check("snp.advisories", "no known vulnerability is open that the policy does not accept", "verifier/appraisal/advisories"),
+    Check("snp.advisories.age", "the table of vulnerabilities is recent enough", "verifier/appraisal/advisories"),
+    # What the reader should know: these cannot fail.
+    Check("snp.advisory", "what the evidence says of one known vulnerability", "verifier/appraisal/advisories", informative=True),
+    Check("snp.product.warning", "what evidence of this product line cannot prove", "verifier/appraisal/advisories", informative=True),
+    Check("snp.physical", "what no evidence can show", "verifier/appraisal/advisories", informative=True),
+    Check("snp.measurement.explained", "which inputs would have given the observed measurement", "SNP ABI, SNP_LAUNCH_UPDATE", informative=True),
+    Check("snp.fields.unjudged", "the fields that no check looks at, and why", "SNP ABI, ATTESTATION_REPORT", informative=True),
 )  # fmt: skip
 
 CHECKS: Mapping[str, Check] = MappingProxyType({check.id: check for check in _ALL})

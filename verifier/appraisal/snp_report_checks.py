@@ -21,7 +21,7 @@ from verifier.evidence.tcb import Product, Tcb, decode_tcb, product_of_cpuid
 from verifier.evidence.vek_certificate import VekCertificate, VekKind
 from verifier.roots.snp_root import SnpRoot
 
-__all__ = ["Tcbs", "check_report", "decode_tcbs"]
+__all__ = ["NO_ALLOWANCES", "Allowances", "Tcbs", "check_report", "decode_tcbs"]
 
 _SOURCE = "snp-report"
 
@@ -49,6 +49,22 @@ _VERIFIES = {
     kind: _passed("snp.report.signature", f"an ECDSA P-384 signature by the {kind}", "it verifies")
     for kind in VekKind
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowances:
+    """What a policy lets pass although it is unknown or hidden.
+
+    ``unknown_bits`` by their names, as in ``unknown_bits(report)``; ``masked_chip_id``: whether the
+    report may hide its chip, so that only the certificate names it.
+    """
+
+    unknown_bits: tuple[str, ...]
+    masked_chip_id: bool
+
+
+NO_ALLOWANCES = Allowances(unknown_bits=(), masked_chip_id=False)
+"""Nothing unknown and nothing hidden passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,27 +101,29 @@ def check_report(
     certificate: VekCertificate,
     root: SnpRoot,
     tcbs: Tcbs | ParseError,
+    allowances: Allowances,
 ) -> tuple[Finding, ...]:
     """All findings about a report whose ``certificate`` was authenticated under ``root``."""
     return (
-        _unknown_bits(report),
+        _unknown_bits(report, allowances.unknown_bits),
         _signing_key(report, certificate),
         _unsigned_tail(report),
         _signature(report, certificate),
         *_tcb(tcbs, certificate),
         _firmware(report),
-        _chip_id(report, certificate),
+        _chip_id(report, certificate, masked_allowed=allowances.masked_chip_id),
         _product(report, certificate, root),
     )
 
 
-def _unknown_bits(report: AttestationReport) -> Finding:
+def _unknown_bits(report: AttestationReport, allowed: tuple[str, ...]) -> Finding:
     bits = unknown_bits(report)
     if not bits:
         return _NO_UNKNOWN_BITS
-    return failed(
+    return compared(
         "snp.report.unknown_bits",
-        expected="none",
+        holds=all(bit in allowed for bit in bits),
+        expected=f"none but {', '.join(allowed)}, as the policy says" if allowed else "none",
         got=", ".join(bits),
         source=_SOURCE,
         hint="the firmware is newer than this release of the verifier",
@@ -213,15 +231,19 @@ def _firmware(report: AttestationReport) -> Finding:
     )
 
 
-def _chip_id(report: AttestationReport, certificate: VekCertificate) -> Finding:
+def _chip_id(
+    report: AttestationReport, certificate: VekCertificate, *, masked_allowed: bool
+) -> Finding:
     check = "snp.chip_id.equals_certificate"
     masked = not any(report.chip_id)
     got = "all zero (masked)" if masked else report.chip_id.hex()
     hw_id = certificate.hw_id
     if hw_id is None:
         # A provider loads one VLEK into many chips, so there is nothing to compare with.
-        expected = "nothing: a VLEK names no chip"
-        return _passed(check, expected, got)
+        return _not_compared(check, "nothing: a VLEK names no chip", got)
+    if masked and masked_allowed:
+        expected = f"nothing: the policy lets the report hide the chip {hw_id.hex()}"
+        return _not_compared(check, expected, got)
     expected_id = hw_id.ljust(len(report.chip_id), b"\0")
     return compared(
         check,
@@ -231,6 +253,10 @@ def _chip_id(report: AttestationReport, certificate: VekCertificate) -> Finding:
         source=_SOURCE,
         hint="MASK_CHIP_ID hides which chip it is" if masked else "",
     )
+
+
+def _not_compared(check: str, expected: str, got: str) -> Finding:
+    return finding(check, Status.INFO, expected=expected, got=got, source=_SOURCE)
 
 
 def _product(report: AttestationReport, certificate: VekCertificate, root: SnpRoot) -> Finding:

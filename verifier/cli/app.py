@@ -21,9 +21,14 @@ EXIT_NOT_DETERMINED = 3
 EXIT_BUG = 70
 
 _VERBS = {
+    "conformance": ("verifier.cli.conformance", "score any verifier on the fixtures"),
     "evidence": ("verifier.cli.evidence", "look at, judge or collect attestation evidence"),
+    "explain": ("verifier.cli.explaining", "what a check proves and does not prove"),
+    "log": ("verifier.cli.log", "hold a transparency log to what it says of itself"),
     "measure": ("verifier.cli.measure", "predict a launch measurement from the binaries"),
+    "policy": ("verifier.cli.policy", "look over, explain or pin an appraisal policy"),
     "release": ("verifier.cli.release", "sign, publish, fetch and judge logged releases"),
+    "report": ("verifier.cli.rendering", "write a stored verdict in another format"),
     "verify": ("verifier.cli.verify", "judge an evidence bundle under a policy: the verdict"),
 }
 

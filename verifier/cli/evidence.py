@@ -10,6 +10,7 @@ import click
 
 from verifier.appraisal.appraise import appraise_report
 from verifier.appraisal.appraise_evidence import SnpEvidence
+from verifier.cli.collecting import Collected, collected_options, fetching_options, with_fetched
 from verifier.cli.files import read_bundle, read_file, write_directory, write_file
 from verifier.cli.inspecting import describe
 from verifier.cli.judging import (
@@ -20,6 +21,7 @@ from verifier.cli.judging import (
     load_roots,
     nonce_option,
 )
+from verifier.cli.reverifying import reverify
 from verifier.errors import PolicyError
 from verifier.evidence.bundle import MANIFEST, encode_manifest, open_bundle, parse_bundle
 from verifier.evidence.bundle_tar import encode_bundle_tar
@@ -40,7 +42,8 @@ def evidence() -> None:
 def inspect(file: Path) -> None:
     """Print what FILE says. Nothing of it is verified.
 
-    FILE is an SNP report, a VEK certificate (DER), a log entry, a .tlog-proof or a bundle.
+    FILE is an SNP report, with or without the certificate table that came along, such a table, a
+    VEK certificate or a CRL (DER), a log entry, a .tlog-proof or a bundle.
     """
     content = read_bundle(file)
     lines = [one_line(line) for line in describe(content)]
@@ -49,49 +52,47 @@ def inspect(file: Path) -> None:
 
 
 @evidence.command()
-@click.option("--report", required=True, type=_FILE, help="SNP report, 1184 bytes.")
-@click.option("--vek", required=True, type=_FILE, help="VCEK or VLEK certificate, DER.")
+@collected_options
 @click.option(
-    "--ca",
-    "authorities",
-    multiple=True,
-    type=_FILE,
-    help="CA certificate that came along, DER. Only compared with the pinned one; never trusted.",
+    "--policy", metavar="FILE|NAME", help="Without one, only authenticity is judged (PARTIAL)."
 )
-@click.option("--policy", type=_FILE, help="Without one, only authenticity is judged (PARTIAL).")
 @judging_options
-def verify(
-    report: Path, vek: Path, authorities: tuple[Path, ...], policy: Path | None, **options: Any
-) -> None:
-    """Judge one SEV-SNP report with its certificate."""
+def verify(policy: str | None, **options: Any) -> None:
+    """Judge one SEV-SNP report with its certificate and CRL."""
     judging = Judging.of(options)
+    collected = Collected.of(options)
     rules = load_policy(policy) if policy is not None else None
     if rules is not None and rules.sev_snp is None:
         expected = "evidence, which is what is judged here"
         raise PolicyError("policy.require", expected=expected, got=", ".join(rules.require))
     verdict = appraise_report(
         SnpEvidence(
-            read_file(report), read_file(vek), tuple(read_file(path) for path in authorities)
+            report=collected.report if collected.hcl is None else None,
+            hcl=collected.hcl,
+            vek=collected.vek,
+            offered_ca=collected.authorities,
+            crl=collected.crl,
         ),
         policy=rules,
         roots=load_roots(judging.trust_root),
         now=judging.instant,
         nonce=judging.nonce,
     )
-    command = ["evidence", "verify", "--report", str(report), "--vek", str(vek)]
-    for path in authorities:
-        command += ["--ca", str(path)]
-    if policy is not None:
-        command += ["--policy", str(policy)]
-    judging.conclude(verdict, command=tuple(command))
+    named = ("--policy", policy) if policy is not None else ()
+    judging.conclude(verdict, command=("evidence", "verify", *collected.arguments, *named))
 
 
 @evidence.command()
-@click.option("--report", required=True, type=_FILE, help="SNP report, as received.")
-@click.option("--vek", type=_FILE, help="VCEK or VLEK certificate, DER.")
-@click.option("--ca", "authorities", multiple=True, type=_FILE, help="CA certificate, DER.")
+@collected_options
+@fetching_options
 @click.option("--entry", type=_FILE, help="The logged release, as the log serves it.")
 @click.option("--proof", type=_FILE, help="Its .tlog-proof.")
+@click.option("--sigstore-bundle", type=_FILE, help="Sigstore bundle (v0.3) over its statement.")
+@click.option("--launch-inputs", type=_FILE, help="What the guest was launched from, JSON.")
+@click.option("--id-block", type=_FILE, help="The ID block of the guest, 96 bytes.")
+@click.option("--id-authentication", type=_FILE, help="Its ID authentication, 4096 bytes.")
+@click.option("--host-entry", type=_FILE, help="The logged host identity.")
+@click.option("--host-proof", type=_FILE, help="Its .tlog-proof.")
 @click.option("--policy", type=_FILE, help="The policy at the time, for the record only.")
 @nonce_option
 @instant_option
@@ -103,8 +104,11 @@ def verify(
     help="New folder, or NAME.tar.",
 )
 def capture(output: Path, nonce: bytes | None, instant: datetime, **given: Any) -> None:
-    """Collect evidence into a bundle: one folder that anyone can judge again, offline."""
-    contents = _contents(given, nonce)
+    """Collect evidence into a bundle: one folder that anyone can judge again, offline.
+
+    Without --fetch no socket is opened.
+    """
+    contents = _contents(with_fetched(Collected.of(given), given), given, nonce)
     manifest = encode_manifest(contents, captured=instant.astimezone(UTC))
     files = {MANIFEST: manifest} | {path: data for path, (_, data) in contents.items()}
     open_bundle(parse_bundle(files))  # what we write is what we would accept
@@ -115,21 +119,48 @@ def capture(output: Path, nonce: bytes | None, instant: datetime, **given: Any) 
     click.echo(f"{output}: {len(contents)} members", err=True)
 
 
-def _contents(given: dict[str, Any], nonce: bytes | None) -> dict[str, tuple[str, bytes]]:
+def _contents(
+    collected: Collected, given: dict[str, Any], nonce: bytes | None
+) -> dict[str, tuple[str, bytes]]:
     places = (
-        ("report", "evidence/report.bin", "snp-report"),
-        ("vek", "evidence/vek.der", "snp-vek"),
         ("entry", "release/entry.json", "release-entry"),
         ("proof", "release/entry.tlog-proof", "release-proof"),
+        ("sigstore_bundle", "release/entry.sigstore.json", "release-sigstore"),
         ("policy", "policy.toml", "policy"),
+        ("launch_inputs", "evidence/launch-inputs.json", "snp-launch-inputs"),
+        ("id_block", "evidence/id-block.bin", "snp-id-block"),
+        ("id_authentication", "evidence/id-authentication.bin", "snp-id-authentication"),
+        ("host_entry", "host/entry.json", "host-identity-entry"),
+        ("host_proof", "host/entry.tlog-proof", "host-identity-proof"),
     )
     contents = {
         place: (role, read_file(given[name]))
         for name, place, role in places
         if given[name] is not None
     }
-    for number, path in enumerate(given["authorities"]):
-        contents[f"evidence/ca-{number}.der"] = ("snp-ca", read_file(path))
+    contents |= _evidence_contents(collected)
+    if collected.vek is not None:
+        contents["evidence/vek.der"] = ("snp-vek", collected.vek)
+    if collected.crl is not None:
+        contents["evidence/crl.der"] = ("snp-crl", collected.crl)
+    for number, der in enumerate(collected.authorities):
+        contents[f"evidence/ca-{number}.der"] = ("snp-ca", der)
     if nonce is not None:
         contents["evidence/nonce.bin"] = ("nonce", nonce)
     return contents
+
+
+def _evidence_contents(collected: Collected) -> dict[str, tuple[str, bytes]]:
+    hcl = collected.hcl
+    if hcl is None:
+        return {"evidence/report.bin": ("snp-report", collected.report)}
+    parts = {
+        "evidence/hcl.bin": ("snp-hcl", hcl.container),
+        "evidence/tpm-quote.bin": ("snp-tpm-quote", hcl.quote),
+        "evidence/tpm-signature.bin": ("snp-tpm-signature", hcl.signature),
+        "evidence/tpm-pcrs.bin": ("snp-tpm-pcrs", hcl.pcrs),
+    }
+    return {path: (role, part) for path, (role, part) in parts.items() if part is not None}
+
+
+evidence.add_command(reverify)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from verifier.cli.inspecting_entry import describe_entry, line
-from verifier.errors import UnsupportedError
+from verifier.errors import ParseError, UnsupportedError
 from verifier.evidence.bundle import MANIFEST, parse_bundle
 from verifier.evidence.bundle_tar import parse_bundle_tar
+from verifier.evidence.certificate_table import (
+    CertificateTable,
+    parse_certificate_table,
+    split_report,
+    starts_table,
+)
+from verifier.evidence.crl import Crl, parse_crl
+from verifier.evidence.der import common_name
 from verifier.evidence.snp_bits import PLATFORM_BITS, POLICY_BITS, set_bits
 from verifier.evidence.snp_report import SIZE, AttestationReport, parse_report, unknown_bits
 from verifier.evidence.vek_certificate import parse_vek_certificate
@@ -27,10 +36,12 @@ def describe(content: bytes | Mapping[str, bytes | None]) -> Iterator[str]:
     """
     if isinstance(content, Mapping):
         yield from _bundle(content)
-    elif len(content) == SIZE:
-        yield from _report(parse_report(content))
+    elif len(content) == SIZE or _starts_report(content):
+        yield from _report_and_table(content)
+    elif starts_table(content):
+        yield from _table(parse_certificate_table(content))
     elif content.startswith((b"\x30\x82", b"-----BEGIN ")):
-        yield from _certificate(content)
+        yield from _certificate_or_crl(content)
     elif content.startswith(b"c2sp.org/tlog-proof@"):
         yield from _proof(content)
     elif content.startswith(MANIFEST.encode() + b"\0"):  # the first name of a bundle's tar
@@ -74,6 +85,24 @@ def _report(report: AttestationReport) -> Iterator[str]:
     yield from _levels(report)
 
 
+def _starts_report(content: bytes) -> bool:
+    # VERSION, a small little-endian integer; none of the other kinds has zeros there.
+    return len(content) > SIZE and content[0] != 0 and content[1:4] == bytes(3)
+
+
+def _report_and_table(content: bytes) -> Iterator[str]:
+    raw, table = split_report(content)
+    yield from _report(parse_report(raw))
+    if table is not None:
+        yield from _table(table)
+
+
+def _table(table: CertificateTable) -> Iterator[str]:
+    for name, content in zip(table.names, table.contents.values(), strict=True):
+        digest = hashlib.sha256(content).hexdigest()
+        yield line("certificate table", f"{name}, {len(content)} bytes, {digest}")
+
+
 def _levels(report: AttestationReport) -> Iterator[str]:
     # The meaning of the eight bytes depends on the product, which nobody has vouched for here.
     for name in ("reported", "committed", "current", "launch"):
@@ -89,6 +118,25 @@ def _levels(report: AttestationReport) -> Iterator[str]:
     if report.current_mitigation_vector is not None:
         yield line("LAUNCH_MIT_VECTOR", f"{report.launch_mitigation_vector:#x}")
         yield line("CURRENT_MIT_VECTOR", f"{report.current_mitigation_vector:#x}")
+
+
+def _certificate_or_crl(der: bytes) -> Iterator[str]:
+    try:
+        crl = parse_crl(der)
+    except (ParseError, UnsupportedError):
+        # The certificate's own error is the one to show: nearly all files are certificates.
+        yield from _certificate(der)
+    else:
+        yield from _crl(crl)
+
+
+def _crl(crl: Crl) -> Iterator[str]:
+    yield line("CRL number", crl.number)
+    yield line("issuer", common_name(crl.issuer, what="CRL, issuer"))
+    yield line("this update", f"{crl.this_update:%Y-%m-%dT%H:%M:%SZ}")
+    yield line("next update", f"{crl.next_update:%Y-%m-%dT%H:%M:%SZ}")
+    for revoked in crl.revoked:
+        yield line("revoked", f"serial {revoked.serial:#x}, {revoked.since:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _certificate(der: bytes) -> Iterator[str]:

@@ -2,86 +2,44 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from verifier.cli.files import read_file, write_file
-from verifier.errors import ParseError
+from verifier.cli.files import write_file
+from verifier.cli.measuring import Asked, boot_options, check_features, launch_options
+from verifier.errors import ParseError, VerificationError
 from verifier.measurement.sev_snp import (
-    MAX_DOCUMENT_SIZE,
-    MAX_FIRMWARE_SIZE,
-    MAX_SVSM_VARIABLES_SIZE,
+    DIGEST_SIZE,
     MAX_VCPUS,
-    SNP_ACTIVE,
     VCPU_SIGNATURES,
     LaunchInputs,
     Vmm,
     encode_launch_inputs,
+    encode_matrix,
     launch_digest,
-    launch_inputs_from_binaries,
-    launch_inputs_from_svsm,
-    parse_launch_inputs,
+    measurement_matrix,
+    search_launches,
 )
-from verifier.tlog.strict import parse_hex_integer
+from verifier.release.cvm_release import MeasurementRow
+from verifier.tlog.strict import excerpt, parse_decimal, parse_hex, parse_hex_integer
 
 __all__ = ["measure"]
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_MAX_BOOT_FILE = 1024 * 1024 * 1024
-"""Most bytes of a kernel or of an initrd that are read."""
-
-# Options that exclude each other, and options that mean nothing without another.
-_EXCLUSIVE = (
-    ("vcpu_type", ("vcpu_sig",)),
-    ("svsm", ("kernel", "initrd", "cmdline", "vmm", "guest_features")),
-)
-_NEEDED = (
-    ("initrd", "kernel"),
-    ("cmdline", "kernel"),
-    ("kernel", "firmware"),
-    ("svsm", "firmware"),
-    ("svsm", "svsm_variables_size"),
-    ("svsm_variables_size", "svsm"),
-    ("firmware", "vcpus"),
-)
+_NEW = click.Path(path_type=Path)
+_VMMS = {str(vmm): vmm for vmm in Vmm if vmm is not Vmm.QEMU_SVSM}
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """The options, named as on the command line; None is an option that was not given."""
-
-    firmware: Path | None
-    kernel: Path | None
-    initrd: Path | None
-    cmdline: str | None
-    svsm: Path | None
-    svsm_variables_size: int | None
-    vcpus: int | None
-    vcpu_type: str | None
-    vcpu_sig: int | None
-    guest_features: int | None
-    vmm: str | None
-    launch_inputs: Path | None
-    write_launch_inputs: Path | None
-
-    def given(self, name: str) -> bool:
-        return getattr(self, name) is not None
-
-
-def _hex(maximum: int) -> Callable[..., int | None]:
-    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-        try:
-            return None if value is None else parse_hex_integer(value, what="", maximum=maximum)
-        except ParseError as error:
-            message = f"{error.got} (expected {error.expected})"
-            raise click.BadParameter(message, context, parameter) from None
-
-    return read
+def _digest(context: click.Context, parameter: click.Parameter, value: str | None) -> bytes | None:
+    try:
+        return None if value is None else parse_hex(value, what="", size=DIGEST_SIZE)
+    except ParseError as error:
+        message = f"{error.got} (expected {error.expected})"
+        raise click.BadParameter(message, context, parameter) from None
 
 
 @click.group()
@@ -90,118 +48,138 @@ def measure() -> None:
 
 
 @measure.command("sev-snp")
-@click.option("--firmware", type=_FILE, help="OVMF image.")
-@click.option("--kernel", type=_FILE, help="Kernel that the VMM loads directly.")
-@click.option("--initrd", type=_FILE, help="Initrd loaded with the kernel.")
-@click.option("--cmdline", metavar="TEXT", help="Kernel command line.")
-@click.option("--svsm", type=_FILE, help="Coconut SVSM image below the firmware.")
+@launch_options
+@click.option("--write-launch-inputs", type=_NEW, help="New file for these launch inputs.")
 @click.option(
-    "--svsm-variables-size",
-    type=click.IntRange(0, MAX_SVSM_VARIABLES_SIZE),
-    help="Bytes of the variable store between SVSM and firmware.",
-)
-@click.option("--vcpus", type=click.IntRange(1, MAX_VCPUS), help="Number of vCPUs.")
-@click.option(
-    "--vcpu-type",
-    type=click.Choice(tuple(VCPU_SIGNATURES)),
-    metavar="TYPE",
-    help="QEMU vCPU type, such as EPYC-v4 or EPYC-Milan.",
-)
-@click.option(
-    "--vcpu-sig",
+    "--expect",
     metavar="HEX",
-    callback=_hex(2**32 - 1),
-    help="CPUID 1 EAX instead of a vCPU type. EC2 and GCE do not measure it.",
+    callback=_digest,
+    help="MEASUREMENT that a report shows. If it differs, say which launch would have it.",
 )
-@click.option(
-    "--guest-features",
-    metavar="HEX",
-    callback=_hex(2**64 - 1),
-    help="SEV_FEATURES, 0x1 if not given. KVM since Linux 6.6 launches with 0x21 by default.",
-)
-@click.option(
-    "--vmm",
-    type=click.Choice([str(vmm) for vmm in Vmm if vmm is not Vmm.QEMU_SVSM]),
-    help="VMM that launches the guest, qemu if not given.",
-)
-@click.option(
-    "--launch-inputs", type=_FILE, help="Published launch inputs, instead of the binaries."
-)
-@click.option(
-    "--write-launch-inputs",
-    type=click.Path(path_type=Path),
-    help="New file for the launch inputs of these binaries.",
-)
-def sev_snp(**options: Any) -> None:
-    """Print the launch digest (MEASUREMENT) of an SEV-SNP guest in hex, and nothing else."""
-    asked = _Asked(**options)
-    _check_consistency(asked)
-    if asked.launch_inputs is not None:
-        raw = read_file(asked.launch_inputs, limit=MAX_DOCUMENT_SIZE)
-        inputs = parse_launch_inputs(raw)
-    else:
-        inputs = _measure_binaries(asked)
+@click.option("--trace", is_flag=True, help="Print every page: type, GPA, contents, digest after.")
+def sev_snp(*, expect: bytes | None, trace: bool, **options: Any) -> None:
+    """Print the launch digest (MEASUREMENT) of an SEV-SNP guest in hex, and nothing else.
+
+    Exit 1 if it is not what --expect says.
+    """
+    asked = Asked(**options)
+    inputs = asked.read()
     digest = launch_digest(inputs)
     if asked.write_launch_inputs is not None:
         write_file(asked.write_launch_inputs, encode_launch_inputs(inputs))
+    if trace:
+        for page in asked.trace(inputs):
+            click.echo(page)
     click.echo(digest.hex())
-
-
-def _check_consistency(asked: _Asked) -> None:
-    everything = tuple(field.name for field in fields(_Asked) if field.name != "launch_inputs")
-    for name, others in (("launch_inputs", everything), *_EXCLUSIVE):
-        for other in others:
-            if asked.given(name) and asked.given(other):
-                raise click.UsageError(f"{_flag(name)} and {_flag(other)} exclude each other")
-    for name, needed in _NEEDED:
-        if asked.given(name) and not asked.given(needed):
-            raise click.UsageError(f"{_flag(name)} needs {_flag(needed)}")
-    if not asked.given("firmware") and not asked.given("launch_inputs"):
-        raise click.UsageError("one of --firmware and --launch-inputs is needed")
-    if asked.guest_features is not None and not asked.guest_features & SNP_ACTIVE:
-        raise click.UsageError("--guest-features needs bit 0 (SNPActive), as every SNP guest has")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _measure_binaries(asked: _Asked) -> LaunchInputs:
-    if asked.firmware is None or asked.vcpus is None:
-        raise AssertionError("consistency was checked")
-    vmm = Vmm(asked.vmm) if asked.vmm is not None else Vmm.QEMU
-    signature = _vcpu_signature(asked, vmm)
-    firmware = read_file(asked.firmware, limit=MAX_FIRMWARE_SIZE)
-    if asked.svsm is not None and asked.svsm_variables_size is not None:
-        return launch_inputs_from_svsm(
-            firmware=firmware,
-            svsm=read_file(asked.svsm, limit=MAX_FIRMWARE_SIZE),
-            variables_size=asked.svsm_variables_size,
-            vcpus=asked.vcpus,
-            vcpu_signature=signature,
+    if expect is not None and expect != digest:
+        raise VerificationError(
+            "launch digest",
+            expected=expect.hex(),
+            got=digest.hex(),
+            hint=_explain(inputs, expect),
         )
-    return launch_inputs_from_binaries(
-        firmware=firmware,
-        kernel=_read_boot_file(asked.kernel),
-        initrd=_read_boot_file(asked.initrd),
-        # The very bytes of the argument, also where they are not text.
-        cmdline=os.fsencode(asked.cmdline) if asked.cmdline is not None else None,
-        vcpus=asked.vcpus,
-        vcpu_signature=signature,
-        guest_features=asked.guest_features if asked.guest_features is not None else SNP_ACTIVE,
-        vmm=vmm,
+
+
+def _explain(inputs: LaunchInputs, expected: bytes) -> str:
+    search = search_launches(inputs, measurement=expected)
+    if search.hits:
+        return "a launch has it that differs so: " + "; or so: ".join(map(str, search.hits))
+    return (
+        f"none of {search.tried} launches nearby gives the expected one ({search.scope}): "
+        "firmware, kernel, initrd or command line are others"
     )
 
 
-def _vcpu_signature(asked: _Asked, vmm: Vmm) -> int:
-    if asked.vcpu_type is not None:
-        return VCPU_SIGNATURES[asked.vcpu_type]
-    if asked.vcpu_sig is not None:
-        return asked.vcpu_sig
-    if vmm is Vmm.QEMU:
-        raise click.UsageError("one of --vcpu-type and --vcpu-sig is needed: QEMU measures it")
-    return 0
+@measure.command()
+@boot_options
+@click.option("--vcpus", required=True, metavar="N,…", help="Numbers of vCPUs.")
+@click.option("--types", metavar="TYPE,…", default="", help="QEMU vCPU types.")
+@click.option(
+    "--guest-features", metavar="HEX,…", default="0x1", help="SEV_FEATURES, 0x1 if not given."
+)
+@click.option("--vmms", metavar="VMM,…", default="qemu", help="VMMs, qemu if not given.")
+@click.option("-o", "--output", required=True, type=_NEW, help="New file for the matrix.")
+def matrix(output: Path, **options: Any) -> None:
+    """Write the measurements of every combination of the lists, as a release states them.
+
+    The file holds the member `measurements` of a cvm-release predicate.
+    """
+    wanted = _Matrix.of(options)
+    rows = wanted.rows()
+    write_file(output, encode_matrix(rows))
+    click.echo(f"{output}: {len(rows)} measurements", err=True)
 
 
-def _read_boot_file(path: Path | None) -> bytes | None:
-    return None if path is None else read_file(path, limit=_MAX_BOOT_FILE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matrix:
+    """The lists of ``measure matrix``, read, and the other options as they were given."""
+
+    vcpus: tuple[int, ...]
+    signatures: tuple[int, ...]
+    features: tuple[int, ...]
+    vmms: tuple[Vmm, ...]
+    boot: dict[str, Any]
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> _Matrix:
+        vmms = _list(options.pop("vmms"), "--vmms", _named(_VMMS))
+        types = options.pop("types")
+        wanted = cls(
+            vcpus=_list(options.pop("vcpus"), "--vcpus", _count),
+            signatures=_list(types, "--types", _named(VCPU_SIGNATURES)) if types else (),
+            features=_list(options.pop("guest_features"), "--guest-features", _features),
+            vmms=vmms,
+            boot=options,
+        )
+        if (Vmm.QEMU in vmms) != bool(wanted.signatures):
+            raise click.UsageError("--types goes with the VMM qemu, which alone measures it")
+        for features in wanted.features:
+            check_features(features)
+        return wanted
+
+    def rows(self) -> tuple[MeasurementRow, ...]:
+        inputs = self._read()
+        try:
+            return measurement_matrix(
+                inputs,
+                vmms=self.vmms,
+                vcpus=self.vcpus,
+                signatures=self.signatures,
+                features=self.features,
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+    def _read(self) -> LaunchInputs:
+        # Firmware, sections and kernel are all that is taken of these inputs.
+        launch: dict[str, Any] = dict.fromkeys(field.name for field in fields(Asked))
+        if self.boot["firmware"] is not None:
+            launch |= {"vcpus": 1, "vcpu_sig": 0}
+        return Asked(**(launch | self.boot)).read()
+
+
+def _list(text: str, flag: str, read: Callable[[str], _T]) -> tuple[_T, ...]:
+    try:
+        return tuple(read(part) for part in text.split(","))
+    except ParseError as error:
+        raise click.UsageError(f"{flag}: {error.got} (expected {error.expected})") from None
+
+
+def _count(text: str) -> int:
+    count = parse_decimal(text, what="", maximum=MAX_VCPUS)
+    if not count:
+        raise ParseError("", expected=f"1 to {MAX_VCPUS}", got=text)
+    return count
+
+
+def _features(text: str) -> int:
+    return parse_hex_integer(text, what="")
+
+
+def _named(values: Mapping[str, _T]) -> Callable[[str], _T]:
+    def read(name: str) -> _T:
+        if name not in values:
+            raise ParseError("", expected=" or ".join(values), got=excerpt(name))
+        return values[name]
+
+    return read

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from verifier.appraisal.appraise import appraise_logged_release
+from verifier.appraisal.appraise_identity import IdentityEvidence
 from verifier.cli.files import read_file, write_directory, write_file
 from verifier.cli.inspecting import describe_entry
-from verifier.cli.judging import Judging, judging_options, load_policy
+from verifier.cli.judging import Judging, judging_options, load_policy, load_trusted_root
 from verifier.cli.publishing import generate_key, read_key, sign_entry
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.fetch.log import LogReader, submit_entry
@@ -57,10 +58,11 @@ def release() -> None:
 
 @release.command()
 @click.option("--name", required=True, help="Name of the key, such as example.com/publisher.")
+@click.option("--ecdsa", is_flag=True, help="ECDSA P-256 instead of Ed25519.")
 @click.option("-o", "--output", required=True, type=_NEW, help="New file for the private key.")
-def keygen(name: str, output: Path) -> None:
+def keygen(name: str, *, ecdsa: bool, output: Path) -> None:
     """Make a publisher key: the private key in a new file (0600), the public one on stdout."""
-    private, public = generate_key(name)
+    private, public = generate_key(name, ecdsa=ecdsa)
     write_file(output, private, mode=0o600)
     click.echo(public)
 
@@ -133,9 +135,14 @@ def show(entry: Path) -> None:
 @release.command()
 @click.argument("entry", type=_FILE)
 @click.option("--proof", required=True, type=_FILE, help="The .tlog-proof of the entry.")
-@click.option("--policy", required=True, type=_FILE, help="The auditor's own policy (TOML).")
+@click.option(
+    "--policy", required=True, metavar="FILE|NAME", help="The auditor's own policy (TOML)."
+)
+@click.option("--sigstore-bundle", type=_FILE, help="Sigstore bundle (v0.3) over its statement.")
 @judging_options
-def verify(entry: Path, proof: Path, policy: Path, **options: Any) -> None:
+def verify(
+    entry: Path, proof: Path, policy: str, sigstore_bundle: Path | None, **options: Any
+) -> None:
     """Judge a logged ENTRY: in the log, signed by a publisher, and the release that is wanted."""
     judging = Judging.of(options)
     rules = load_policy(policy)
@@ -147,6 +154,12 @@ def verify(entry: Path, proof: Path, policy: Path, **options: Any) -> None:
         read_file(proof, limit=MAX_PROOF_SIZE),
         policy=rules,
         now=judging.instant,
+        identity=IdentityEvidence(
+            bundle=read_file(sigstore_bundle) if sigstore_bundle is not None else None,
+            root=load_trusted_root(judging.trust_root, rules),
+        ),
     )
-    command = ("release", "verify", str(entry), "--proof", str(proof))
-    judging.conclude(verdict, command=(*command, "--policy", str(policy)))
+    command = ["release", "verify", str(entry), "--proof", str(proof), "--policy", policy]
+    if sigstore_bundle is not None:
+        command += ["--sigstore-bundle", str(sigstore_bundle)]
+    judging.conclude(verdict, command=tuple(command))

@@ -38,12 +38,23 @@ MAX_MEMBER = 16 * 1024 * 1024
 """Most bytes of one member; readers stop there."""
 
 ROLES: Mapping[str, str] = {
+    "host-identity-entry": "application/json",
+    "host-identity-proof": "text/plain; charset=utf-8",
     "nonce": "application/octet-stream",
     "policy": "application/toml",
     "release-entry": "application/json",
     "release-proof": "text/plain; charset=utf-8",
+    "release-sigstore": "application/vnd.dev.sigstore.bundle.v0.3+json",
     "snp-ca": "application/pkix-cert",
+    "snp-crl": "application/pkix-crl",
+    "snp-hcl": "application/octet-stream",
+    "snp-id-authentication": "application/octet-stream",
+    "snp-id-block": "application/octet-stream",
+    "snp-launch-inputs": "application/json",
     "snp-report": "application/octet-stream",
+    "snp-tpm-pcrs": "application/octet-stream",
+    "snp-tpm-quote": "application/octet-stream",
+    "snp-tpm-signature": "application/octet-stream",
     "snp-vek": "application/pkix-cert",
 }
 """Role of a member to its media type."""

@@ -22,11 +22,17 @@ __all__ = [
     "MAX_CERTIFICATE_SIZE",
     "Extension",
     "SignedCertificate",
+    "Time",
     "common_name",
     "decode",
+    "element",
+    "first_element",
+    "instant",
     "parse_certificate",
     "replace_common_name",
+    "require_der",
     "sequence",
+    "signature_bytes",
 ]
 
 MAX_CERTIFICATE_SIZE = 8192
@@ -55,6 +61,9 @@ _PSS_SHA384 = (
 
 _COMMON_NAME = b"\x06\x03\x55\x04\x03"  # id-at-commonName
 
+Time = asn1.UTCTime | asn1.GeneralizedTime
+"""Time of RFC 5280 section 4.1.2.5; ``instant`` reads it."""
+
 _T = TypeVar("_T")
 
 
@@ -69,8 +78,8 @@ class Extension:
 
 @asn1.sequence
 class _Validity:
-    not_before: asn1.UTCTime | asn1.GeneralizedTime
-    not_after: asn1.UTCTime | asn1.GeneralizedTime
+    not_before: Time
+    not_after: Time
 
 
 # Version 3, no unique identifiers, extensions present: anything else does not fit this shape.
@@ -128,31 +137,37 @@ def decode(shape: type[_T], der: bytes, *, what: str) -> _T:
         raise ParseError(what, expected="DER of this shape", got=got) from None
 
 
+def require_der(der: bytes, *, limit: int, command: str, what: str) -> None:
+    """Refuse PEM, with the ``command`` that converts it, and more than ``limit`` bytes.
+
+    Raises ParseError.
+    """
+    if der.startswith(_PEM):
+        hint = f"{command} -in FILE -outform der converts it"
+        raise ParseError(what, expected="DER", got="PEM", hint=hint)
+    if len(der) > limit:
+        raise ParseError(what, expected=f"at most {limit} bytes", got=f"{len(der)} bytes")
+
+
 def parse_certificate(der: bytes, *, what: str) -> SignedCertificate:
     """Read an X.509 v3 certificate that is signed with RSASSA-PSS, SHA-384 and an RSA-4096 key.
 
     Raises ParseError. The signature is not verified.
     """
-    if der.startswith(_PEM):
-        hint = "openssl x509 -in FILE -outform der converts it"
-        raise ParseError(what, expected="DER", got="PEM", hint=hint)
-    if len(der) > MAX_CERTIFICATE_SIZE:
-        expected = f"at most {MAX_CERTIFICATE_SIZE} bytes"
-        raise ParseError(what, expected=expected, got=f"{len(der)} bytes")
+    require_der(der, limit=MAX_CERTIFICATE_SIZE, command="openssl x509", what=what)
     outer = decode(_Certificate, der, what=what)
     inner = outer.inner
     _check_version(inner, what)
-    _check_algorithms(outer, what)
     return SignedCertificate(
         raw=der,
-        tbs=_first_element(der),
-        signature=outer.signature.as_bytes(),
+        tbs=first_element(der),
+        signature=signature_bytes(inner.algorithm, outer.algorithm, outer.signature, what=what),
         serial=inner.serial,
-        issuer=_element(inner.issuer, f"{what}, issuer"),
-        subject=_element(inner.subject, f"{what}, subject"),
-        not_before=_instant(inner.validity.not_before, f"{what}, notBefore"),
-        not_after=_instant(inner.validity.not_after, f"{what}, notAfter"),
-        key=_element(inner.key, f"{what}, public key"),
+        issuer=element(inner.issuer, what=f"{what}, issuer"),
+        subject=element(inner.subject, what=f"{what}, subject"),
+        not_before=instant(inner.validity.not_before, what=f"{what}, notBefore"),
+        not_after=instant(inner.validity.not_after, what=f"{what}, notAfter"),
+        key=element(inner.key, what=f"{what}, public key"),
         extensions=tuple(inner.extensions),
     )
 
@@ -206,21 +221,28 @@ def _check_version(inner: _ToBeSigned, what: str) -> None:
         raise ParseError(f"{what}, serial number", expected=expected, got=f"{inner.serial:#x}")
 
 
-def _check_algorithms(outer: _Certificate, what: str) -> None:
+def signature_bytes(
+    inside: asn1.TLV, outside: asn1.TLV, signature: asn1.BitString, *, what: str
+) -> bytes:
+    """The 512 bytes of a signature whose algorithm, named twice, is the one that AMD uses.
+
+    Raises ParseError. Source: RFC 5280 sections 4.1.1.2 and 5.1.1.2.
+    """
     what = f"{what}, signature algorithm"
     expected = "RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48"
-    inside, outside = outer.inner.algorithm, outer.algorithm
     if inside.tag_bytes != _SEQUENCE or inside.data not in _PSS_SHA384:
         raise ParseError(what, expected=expected, got=bytes(inside.data).hex()[:60])
     if outside.tag_bytes != _SEQUENCE or outside.data != inside.data:
         raise ParseError(what, expected="the same inside and outside", got="two different ones")
-    size, unused = len(outer.signature.as_bytes()), outer.signature.padding_bits()
+    size, unused = len(signature.as_bytes()), signature.padding_bits()
     if size != _SIGNATURE_SIZE or unused:
         got = f"{size} bytes, {unused} bits unused"
         raise ParseError(what, expected=f"{_SIGNATURE_SIZE} bytes", got=got)
+    return signature.as_bytes()
 
 
-def _element(tlv: asn1.TLV, what: str) -> bytes:
+def element(tlv: asn1.TLV, *, what: str) -> bytes:
+    """A SEQUENCE that was read as it stands, header included. Raises ParseError for another tag."""
     # The decoder gives content without header. DER lengths are unique, and the decoder accepts
     # no other, so the header written here is the one that was received.
     if tlv.tag_bytes != _SEQUENCE:
@@ -228,7 +250,7 @@ def _element(tlv: asn1.TLV, what: str) -> bytes:
     return sequence(bytes(tlv.data))
 
 
-def _first_element(der: bytes) -> bytes:
+def first_element(der: bytes) -> bytes:
     """The first element in a SEQUENCE that the decoder accepted, header included, as received."""
     start = _header_size(der, 0)
     header = _header_size(der, start)
@@ -241,10 +263,11 @@ def _header_size(der: bytes, offset: int) -> int:
     return 2 + (length & 0x7F if length & 0x80 else 0)
 
 
-def _instant(time: asn1.UTCTime | asn1.GeneralizedTime, what: str) -> datetime:
-    instant = time.as_datetime()
-    late = instant.year >= _GENERALIZED_FROM
-    if isinstance(time, asn1.GeneralizedTime) != late or instant.microsecond:
+def instant(time: Time, *, what: str) -> datetime:
+    """The aware UTC instant of a Time in the one form that it may have. Raises ParseError."""
+    read = time.as_datetime()
+    late = read.year >= _GENERALIZED_FROM
+    if isinstance(time, asn1.GeneralizedTime) != late or read.microsecond:
         expected = "UTCTime before 2050, GeneralizedTime from 2050 on, whole seconds"
-        raise ParseError(what, expected=expected, got=instant.isoformat())
-    return instant
+        raise ParseError(what, expected=expected, got=read.isoformat())
+    return read

@@ -17,6 +17,7 @@ __all__ = [
     "PLATFORM_KNOWN",
     "POLICY_BITS",
     "POLICY_KNOWN",
+    "RESTRICTIONS",
     "GuestPolicy",
     "foreign_bits",
     "set_bits",
@@ -39,6 +40,17 @@ POLICY_BITS: Mapping[int, str] = MappingProxyType(
     }
 )
 """Names of the known bits of POLICY."""
+
+RESTRICTIONS: Mapping[str, int] = MappingProxyType(
+    {
+        "SINGLE_SOCKET": 20,
+        "MEM_AES_256_XTS": 22,
+        "RAPL_DIS": 23,
+        "CIPHERTEXT_HIDING_DRAM": 24,
+        "PAGE_SWAP_DISABLE": 25,
+    }
+)
+"""The bits of POLICY that bind the host, by name: set, they make the guest stronger."""
 
 PLATFORM_BITS: Mapping[int, str] = MappingProxyType(
     {

@@ -24,6 +24,7 @@ from verifier.evidence.tcb import Firmware
 
 __all__ = [
     "HOST_VMPL",
+    "KNOWN_VERSIONS",
     "SIGNED_SIZE",
     "SIGNING_KEY_NONE",
     "SIZE",
@@ -71,6 +72,9 @@ def _layout(*reserved: tuple[int, int], cpuid: bool, mitigations: bool) -> _Layo
     return _Layout(cpuid, mitigations, zeros)
 
 
+# The newest layout, and nothing said of what it leaves reserved.
+_UNKNOWN_LAYOUT = _layout(cpuid=True, mitigations=True)
+
 _LAYOUTS: Mapping[int, _Layout] = MappingProxyType(
     {
         2: _layout((0x188, 24), (0x1F8, 168), cpuid=False, mitigations=False),
@@ -79,6 +83,9 @@ _LAYOUTS: Mapping[int, _Layout] = MappingProxyType(
         5: _layout((0x18B, 21), (0x208, 152), cpuid=True, mitigations=True),
     }
 )
+
+KNOWN_VERSIONS = tuple(_LAYOUTS)
+"""The report versions whose layout is known here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,11 @@ class AttestationReport:
     tail: bytes
 
     @property
+    def is_known(self) -> bool:
+        """Whether the version is one whose layout is known here."""
+        return self.version in _LAYOUTS
+
+    @property
     def guest_policy(self) -> GuestPolicy:
         """POLICY, by the names of its bits."""
         return GuestPolicy(self.policy)
@@ -151,8 +163,11 @@ class AttestationReport:
         return self.vmpl == HOST_VMPL
 
 
-def parse_report(raw: bytes) -> AttestationReport:
+def parse_report(raw: bytes, *, unknown_versions: tuple[int, ...] = ()) -> AttestationReport:
     """Read an ATTESTATION_REPORT of exactly 1184 bytes, version 2, 3, 4 or 5.
+
+    A version of ``unknown_versions`` is read like the newest known one, and nothing is said of the
+    bytes that are reserved there: only for whoever takes such a version on their own word.
 
     Raises UnsupportedError for another version or signature algorithm, and ParseError for a
     wrong size, for reserved bytes that are not zero and for POLICY bit 17 not being one.
@@ -162,6 +177,8 @@ def parse_report(raw: bytes) -> AttestationReport:
         raise ParseError("SNP report", expected=f"{SIZE} bytes", got=f"{len(raw)} bytes")
     fields = _FIXED.unpack(raw)
     layout = _LAYOUTS.get(fields[0])
+    if layout is None and fields[0] in unknown_versions:
+        layout = _UNKNOWN_LAYOUT
     if layout is None:
         expected = "version 2, 3, 4 or 5"
         raise UnsupportedError("SNP report", expected=expected, got=f"version {fields[0]}")

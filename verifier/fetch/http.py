@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import requests
 
 from verifier.errors import FetchError
 
-__all__ = ["DEFAULT_TIMEOUT", "fetch_bytes", "post_bytes"]
+__all__ = ["DEFAULT_TIMEOUT", "Answer", "fetch_answer", "fetch_bytes", "post_bytes"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for a connection, and again for each part of the answer."""
@@ -15,17 +17,42 @@ _HEADERS = {"User-Agent": "cvm-audit", "Accept-Encoding": "gzip, identity"}
 _CHUNK = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered, whatever its status; headers that it did not send are empty."""
+
+    status: int
+    content_type: str
+    retry_after: str
+    content: bytes
+
+
 def fetch_bytes(url: str, *, limit: int) -> bytes:
     """GET ``url``. Raises FetchError unless the answer is 200 with at most ``limit`` bytes."""
+    return _content(fetch_answer(url, limit=limit), url)
+
+
+def fetch_answer(url: str, *, limit: int) -> Answer:
+    """GET ``url``, of any status. Raises FetchError for more than ``limit`` bytes or no answer."""
     return _exchange("GET", url, body=None, content_type="", limit=limit)
 
 
 def post_bytes(url: str, body: bytes, *, content_type: str, limit: int) -> bytes:
     """POST ``body``. Raises FetchError unless the answer is 200 with at most ``limit`` bytes."""
-    return _exchange("POST", url, body=body, content_type=content_type, limit=limit)
+    answer = _exchange("POST", url, body=body, content_type=content_type, limit=limit)
+    return _content(answer, url)
 
 
-def _exchange(method: str, url: str, *, body: bytes | None, content_type: str, limit: int) -> bytes:
+def _content(answer: Answer, url: str) -> bytes:
+    if answer.status != requests.codes.ok:
+        got = f"status {answer.status}: {answer.content[:200].decode('utf-8', 'replace')}"
+        raise FetchError(url, expected="status 200", got=got)
+    return answer.content
+
+
+def _exchange(
+    method: str, url: str, *, body: bytes | None, content_type: str, limit: int
+) -> Answer:
     headers = _HEADERS | ({"Content-Type": content_type} if content_type else {})
     try:
         with (
@@ -40,13 +67,14 @@ def _exchange(method: str, url: str, *, body: bytes | None, content_type: str, l
                 allow_redirects=False,
             ) as response,
         ):
-            content = _read(response, url, limit)
+            return Answer(
+                response.status_code,
+                response.headers.get("Content-Type", ""),
+                response.headers.get("Retry-After", ""),
+                _read(response, url, limit),
+            )
     except requests.RequestException as error:
         raise FetchError(url, expected="an answer", got=_reason(error)) from None
-    if response.status_code != requests.codes.ok:
-        got = f"status {response.status_code}: {content[:200].decode('utf-8', 'replace')}"
-        raise FetchError(url, expected="status 200", got=got)
-    return content
 
 
 def _read(response: requests.Response, url: str, limit: int) -> bytes:

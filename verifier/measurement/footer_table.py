@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from verifier.errors import ParseError
-from verifier.measurement.guid import GUID_SIZE, guid, guid_text
+from verifier.evidence.guid import GUID_SIZE, guid, guid_text
 
 __all__ = ["EntryKind", "FooterEntry", "FooterTable", "parse_footer_table"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from verifier.errors import ParseError
-from verifier.measurement.guid import GUID_SIZE, guid
+from verifier.evidence.guid import GUID_SIZE, guid
 from verifier.measurement.page_chain import PAGE_SIZE
 
 __all__ = [

@@ -13,16 +13,19 @@ from itertools import islice
 from verifier.measurement.kernel_hashes import kernel_hashes_page
 from verifier.measurement.launch_inputs import LaunchInputs
 from verifier.measurement.page_chain import (
+    Page,
     PageType,
-    add_contentless_pages,
-    add_normal_pages,
+    add_pages,
     add_vmsa_page,
+    contentless_pages,
+    normal_pages,
+    vmsa_page,
 )
 from verifier.measurement.sections import Section, SectionType
 from verifier.measurement.vmm import Vmm
 from verifier.measurement.vmsa import save_areas
 
-__all__ = ["add_sections", "digests_by_vcpus", "launch_digest"]
+__all__ = ["add_sections", "digests_by_vcpus", "launch_digest", "pages_after_firmware"]
 
 _PAGE_TYPES = {
     SectionType.SNP_SEC_MEM: PageType.ZERO,
@@ -39,12 +42,23 @@ def launch_digest(inputs: LaunchInputs) -> bytes:
     return next(islice(digests, inputs.vcpus - 1, None))
 
 
+def pages_after_firmware(inputs: LaunchInputs) -> Iterator[Page]:
+    """Every page of a launch behind those of the firmware, in launch order."""
+    yield from _section_pages(inputs)
+    boot, other = (vmsa_page(page_hash) for page_hash in _save_area_hashes(inputs))
+    yield boot
+    for _ in range(inputs.vcpus - 1):
+        yield other
+
+
 def add_sections(inputs: LaunchInputs) -> bytes:
     """The digest (48 bytes) after firmware and sections, before the save areas."""
-    digest = inputs.firmware_digest
+    return add_pages(inputs.firmware_digest, _section_pages(inputs))
+
+
+def _section_pages(inputs: LaunchInputs) -> Iterator[Page]:
     for section in _in_launch_order(inputs):
-        digest = _add_section(digest, section, inputs)
-    return digest
+        yield from _pages_of(section, inputs)
 
 
 def _in_launch_order(inputs: LaunchInputs) -> tuple[Section, ...]:
@@ -54,15 +68,15 @@ def _in_launch_order(inputs: LaunchInputs) -> tuple[Section, ...]:
     return tuple(sorted(inputs.sections, key=lambda s: s.type is SectionType.CPUID))
 
 
-def _add_section(digest: bytes, section: Section, inputs: LaunchInputs) -> bytes:
+def _pages_of(section: Section, inputs: LaunchInputs) -> Iterator[Page]:
     hashes = inputs.kernel_hashes
     if section.type is SectionType.SNP_KERNEL_HASHES and hashes is not None:
         page = kernel_hashes_page(hashes, table_gpa=inputs.hash_table_gpa)
-        return add_normal_pages(digest, gpa=section.gpa, pages=page)
+        return normal_pages(gpa=section.gpa, pages=page)
     page_type = _PAGE_TYPES[section.type]
     if inputs.vmm is Vmm.GCE and section.type is SectionType.SNP_SEC_MEM:
         page_type = PageType.UNMEASURED
-    return add_contentless_pages(digest, page_type=page_type, gpa=section.gpa, size=section.size)
+    return contentless_pages(page_type=page_type, gpa=section.gpa, size=section.size)
 
 
 def digests_by_vcpus(digest: bytes, inputs: LaunchInputs) -> Iterator[bytes]:
@@ -70,14 +84,18 @@ def digests_by_vcpus(digest: bytes, inputs: LaunchInputs) -> Iterator[bytes]:
 
     ``digest`` is that of ``add_sections``; the number of vCPUs in ``inputs`` is not looked at.
     """
+    boot, other = _save_area_hashes(inputs)
+    digest = add_vmsa_page(digest, page_hash=boot)
+    while True:
+        yield digest
+        digest = add_vmsa_page(digest, page_hash=other)
+
+
+def _save_area_hashes(inputs: LaunchInputs) -> tuple[bytes, bytes]:
     areas = save_areas(
         vmm=inputs.vmm,
         reset_eip=inputs.reset_eip,
         vcpu_signature=inputs.vcpu_signature,
         guest_features=inputs.guest_features,
     )
-    digest = add_vmsa_page(digest, page_hash=sha384(areas.boot).digest())
-    other = sha384(areas.other).digest()
-    while True:
-        yield digest
-        digest = add_vmsa_page(digest, page_hash=other)
+    return sha384(areas.boot).digest(), sha384(areas.other).digest()

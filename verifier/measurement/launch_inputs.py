@@ -6,12 +6,20 @@ page of facts, without the binaries; whoever has the binaries gets the same fact
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from verifier.errors import ParseError
 from verifier.measurement.kernel_hashes import KernelHashes, hash_boot_files
 from verifier.measurement.ovmf import check_firmware_size, parse_ovmf, parse_svsm
-from verifier.measurement.page_chain import DIGEST_SIZE, EMPTY_DIGEST, PAGE_SIZE, add_normal_pages
+from verifier.measurement.page_chain import (
+    DIGEST_SIZE,
+    EMPTY_DIGEST,
+    PAGE_SIZE,
+    Page,
+    add_pages,
+    normal_pages,
+)
 from verifier.measurement.sections import (
     FOUR_GIB,
     Section,
@@ -27,8 +35,10 @@ __all__ = [
     "SNP_ACTIVE",
     "LaunchInputs",
     "firmware_digest",
+    "firmware_pages",
     "launch_inputs_from_binaries",
     "launch_inputs_from_svsm",
+    "svsm_pages",
 ]
 
 MAX_VCPUS = 4096
@@ -90,7 +100,26 @@ def firmware_digest(raw: bytes) -> bytes:
     Known elsewhere as "OVMF hash". Raises ParseError for an image of impossible size.
     """
     check_firmware_size(raw, what="OVMF image")
-    return add_normal_pages(EMPTY_DIGEST, gpa=FOUR_GIB - len(raw), pages=raw)
+    return add_pages(EMPTY_DIGEST, firmware_pages(raw))
+
+
+def firmware_pages(raw: bytes) -> Iterator[Page]:
+    """The pages of a firmware image that ends at 4 GiB, in launch order.
+
+    Raises ValueError for an image of another size than whole pages.
+    """
+    return normal_pages(gpa=FOUR_GIB - len(raw), pages=raw)
+
+
+def svsm_pages(*, firmware: bytes, svsm: bytes, variables_size: int) -> Iterator[Page]:
+    """The pages of firmware and SVSM, in launch order; as ``firmware_pages``."""
+    yield from firmware_pages(firmware)
+    base = _svsm_base(firmware, svsm, variables_size)
+    yield from normal_pages(gpa=base, pages=svsm)
+
+
+def _svsm_base(firmware: bytes, svsm: bytes, variables_size: int) -> int:
+    return FOUR_GIB - len(firmware) - variables_size - len(svsm)
 
 
 def launch_inputs_from_binaries(
@@ -149,16 +178,16 @@ def launch_inputs_from_svsm(
         expected = f"a multiple of {PAGE_SIZE} bytes"
         raise ParseError("variable store", expected=expected, got=f"{variables_size} bytes")
     metadata = parse_svsm(svsm)
-    digest = firmware_digest(firmware)
-    base = FOUR_GIB - len(firmware) - variables_size - len(svsm)
+    check_firmware_size(firmware, what="OVMF image")
+    pages = svsm_pages(firmware=firmware, svsm=svsm, variables_size=variables_size)
     return LaunchInputs(
         vmm=Vmm.QEMU_SVSM,
         vcpus=vcpus,
         vcpu_signature=vcpu_signature,
         guest_features=SVSM_GUEST_FEATURES,
-        firmware_digest=add_normal_pages(digest, gpa=base, pages=svsm),
+        firmware_digest=add_pages(EMPTY_DIGEST, pages),
         sections=metadata.sections,
-        reset_eip=base + metadata.launch_offset,
+        reset_eip=_svsm_base(firmware, svsm, variables_size) + metadata.launch_offset,
         hash_table_gpa=0,
         kernel_hashes=None,
     )

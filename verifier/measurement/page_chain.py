@@ -10,6 +10,8 @@ table "Layout of the PAGE_INFO Structure".
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha384
 
@@ -17,10 +19,16 @@ __all__ = [
     "DIGEST_SIZE",
     "EMPTY_DIGEST",
     "PAGE_SIZE",
+    "Page",
     "PageType",
     "add_contentless_pages",
     "add_normal_pages",
+    "add_page",
+    "add_pages",
     "add_vmsa_page",
+    "contentless_pages",
+    "normal_pages",
+    "vmsa_page",
 ]
 
 PAGE_SIZE = 4096
@@ -49,30 +57,65 @@ class PageType(IntEnum):
     CPUID = 6
 
 
-def add_normal_pages(digest: bytes, *, gpa: int, pages: bytes) -> bytes:
-    """The digest after the NORMAL pages ``pages``, whose first lies at ``gpa``.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One link of the chain. ``contents`` is the SHA-384 of the page, or 48 zero bytes."""
 
-    ``digest`` is 48 bytes; ``pages`` is a multiple of 4096 bytes long (ValueError otherwise).
+    type: PageType
+    gpa: int
+    contents: bytes
+
+
+def normal_pages(*, gpa: int, pages: bytes) -> Iterator[Page]:
+    """The NORMAL pages ``pages``, of which the first lies at ``gpa``.
+
+    ``pages`` is a multiple of 4096 bytes long (ValueError otherwise).
     """
     if len(pages) % PAGE_SIZE:
         raise ValueError(f"{len(pages)} bytes are no whole number of pages")
     view = memoryview(pages)
     for offset in range(0, len(pages), PAGE_SIZE):
         contents = sha384(view[offset : offset + PAGE_SIZE]).digest()
-        digest = _extend(digest, PageType.NORMAL, gpa + offset, contents)
-    return digest
+        yield Page(PageType.NORMAL, gpa + offset, contents)
 
 
-def add_contentless_pages(digest: bytes, *, page_type: PageType, gpa: int, size: int) -> bytes:
-    """The digest after ``size`` bytes of pages of which only kind and address are measured.
+def contentless_pages(*, page_type: PageType, gpa: int, size: int) -> Iterator[Page]:
+    """``size`` bytes of pages of which only kind and address are measured.
 
-    ``page_type`` is ZERO, UNMEASURED, SECRETS or CPUID; ``size`` is a multiple of 4096.
+    ``page_type`` is ZERO, UNMEASURED, SECRETS or CPUID; ``size`` is a multiple of 4096
+    (ValueError otherwise).
     """
     if page_type in (PageType.NORMAL, PageType.VMSA) or size % PAGE_SIZE:
         raise ValueError(f"{size} bytes of {page_type.name} pages have contents or a cut page")
     for offset in range(0, size, PAGE_SIZE):
-        digest = _extend(digest, page_type, gpa + offset, _NO_CONTENTS)
+        yield Page(page_type, gpa + offset, _NO_CONTENTS)
+
+
+def vmsa_page(page_hash: bytes) -> Page:
+    """One vCPU's save area, given as the SHA-384 of its page."""
+    return Page(PageType.VMSA, _VMSA_GPA, page_hash)
+
+
+def add_page(digest: bytes, page: Page) -> bytes:
+    """The digest (48 bytes) after one more page."""
+    return _extend(digest, page.type, page.gpa, page.contents)
+
+
+def add_pages(digest: bytes, pages: Iterable[Page]) -> bytes:
+    """The digest after all ``pages``, in their order."""
+    for page in pages:
+        digest = add_page(digest, page)
     return digest
+
+
+def add_normal_pages(digest: bytes, *, gpa: int, pages: bytes) -> bytes:
+    """The digest after ``normal_pages``; ValueError as there."""
+    return add_pages(digest, normal_pages(gpa=gpa, pages=pages))
+
+
+def add_contentless_pages(digest: bytes, *, page_type: PageType, gpa: int, size: int) -> bytes:
+    """The digest after ``contentless_pages``; ValueError as there."""
+    return add_pages(digest, contentless_pages(page_type=page_type, gpa=gpa, size=size))
 
 
 def add_vmsa_page(digest: bytes, *, page_hash: bytes) -> bytes:

@@ -15,8 +15,10 @@ from verifier.measurement.launch_inputs import (
     SNP_ACTIVE,
     LaunchInputs,
     firmware_digest,
+    firmware_pages,
     launch_inputs_from_binaries,
     launch_inputs_from_svsm,
+    svsm_pages,
 )
 from verifier.measurement.launch_inputs_document import (
     MAX_DOCUMENT_SIZE,
@@ -24,7 +26,9 @@ from verifier.measurement.launch_inputs_document import (
     encode_launch_inputs,
     parse_launch_inputs,
 )
-from verifier.measurement.launch_search import matching_launches
+from verifier.measurement.launch_search import LaunchHit, LaunchSearch, search_launches
+from verifier.measurement.launch_trace import TracedPage, trace_launch
+from verifier.measurement.matrix import encode_matrix, measurement_matrix
 from verifier.measurement.ovmf import MAX_FIRMWARE_SIZE, OvmfMetadata, parse_ovmf, parse_svsm
 from verifier.measurement.page_chain import DIGEST_SIZE, EMPTY_DIGEST
 from verifier.measurement.sections import Section, SectionType
@@ -42,19 +46,27 @@ __all__ = [
     "SNP_ACTIVE",
     "VCPU_SIGNATURES",
     "KernelHashes",
+    "LaunchHit",
     "LaunchInputs",
+    "LaunchSearch",
     "OvmfMetadata",
     "Section",
     "SectionType",
+    "TracedPage",
     "Vmm",
     "encode_launch_inputs",
+    "encode_matrix",
     "firmware_digest",
+    "firmware_pages",
     "launch_digest",
     "launch_inputs_from_binaries",
     "launch_inputs_from_svsm",
-    "matching_launches",
+    "measurement_matrix",
     "parse_launch_inputs",
     "parse_ovmf",
     "parse_svsm",
+    "search_launches",
+    "svsm_pages",
+    "trace_launch",
     "vcpu_types_of",
 ]

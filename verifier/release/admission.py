@@ -22,7 +22,7 @@ from verifier.release.key_configuration import KeyConfiguration
 from verifier.release.log_policy import KindRule, LogPolicy, ReleaseScope
 from verifier.release.publisher import PublisherKey
 
-__all__ = ["Rules", "Violation", "may_be_policy", "replay_admission", "rules_of"]
+__all__ = ["AdmissionReplay", "Rules", "Violation", "may_be_policy", "replay_admission", "rules_of"]
 
 _MEMBER = f'"predicateType":"{log_policy.PREDICATE_TYPE}"'.encode()
 
@@ -100,6 +100,29 @@ class Rules:
         return Rules(self.origin, policy, entry)
 
 
+class AdmissionReplay:
+    """Holds the entries of the log ``origin``, from its first, against the rules before each.
+
+    Nothing violates them before there is a policy, and a policy that violates them does not apply.
+    ``rules`` are those after everything that was added, another object after each policy.
+    """
+
+    def __init__(self, *, origin: str) -> None:
+        self.rules = Rules(origin, None, b"")
+        self.violations: list[Violation] = []
+        self._next = 0
+
+    def add(self, entry: bytes) -> None:
+        """The next entry of the log."""
+        try:
+            self.rules = self.rules.after(entry)
+        except VerificationError as error:
+            if self.rules.policy is not None:
+                violation = Violation(self._next, error.what, error.expected, error.got)
+                self.violations.append(violation)
+        self._next += 1
+
+
 def may_be_policy(entry: bytes) -> bool:
     """Whether ``entry`` has the bytes that every log policy has; cheap, and never wrongly no."""
     # The beginning says no to almost all that is no entry, in a log of raw entries at full speed.
@@ -123,19 +146,11 @@ def rules_of(entries: Iterable[bytes], *, origin: str) -> Rules:
 
 
 def replay_admission(entries: Iterable[bytes], *, origin: str) -> tuple[Violation, ...]:
-    """Hold a whole log, from its beginning, against its own rules.
-
-    Nothing violates them before there is a policy, and a policy that violates them does not apply.
-    """
-    rules = Rules(origin, None, b"")
-    violations = []
-    for index, entry in enumerate(entries):
-        try:
-            rules = rules.after(entry)
-        except VerificationError as error:
-            if rules.policy is not None:
-                violations.append(Violation(index, error.what, error.expected, error.got))
-    return tuple(violations)
+    """Hold a whole log, from its beginning, against its own rules; see ``AdmissionReplay``."""
+    replay = AdmissionReplay(origin=origin)
+    for entry in entries:
+        replay.add(entry)
+    return tuple(replay.violations)
 
 
 def _policy_in(entry: bytes) -> tuple[Entry, LogPolicy] | None:

@@ -32,6 +32,7 @@ from verifier.release.log_policy import LogPolicy
 from verifier.release.publisher import PublisherKey
 from verifier.release.rebuild import Rebuild
 from verifier.release.revocation import Revocation
+from verifier.release.sigstore_identity import AuthenticIdentity
 from verifier.release.statement import PAYLOAD_TYPE, Statement, parse_statement
 from verifier.release.tcb_floor import TcbFloors
 from verifier.tlog.strict import parse_json
@@ -45,6 +46,7 @@ __all__ = [
     "kind_name",
     "open_entry",
     "open_release",
+    "open_release_by_identity",
     "parse_entry",
     "parse_release_entry",
 ]
@@ -98,7 +100,7 @@ class AuthenticEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticRelease:
-    """A release that ``keys`` signed."""
+    """A release that ``keys`` signed, or an identity if there are none."""
 
     release: CvmRelease
     keys: tuple[PublisherKey, ...]
@@ -160,3 +162,18 @@ def open_release(
             "predicate type", expected=cvm_release.PREDICATE_TYPE, got=entry.kind
         )
     return AuthenticRelease(opened.content, opened.keys, entry)
+
+
+def open_release_by_identity(entry: Entry, *, identity: AuthenticIdentity) -> AuthenticRelease:
+    """Check that ``entry`` is a release, and that its statement is the one ``identity`` signed.
+
+    Raises VerificationError.
+    """
+    if identity.statement != entry.envelope.payload:
+        what = "statement of the release"
+        raise VerificationError(what, expected="what the identity signed", got="another")
+    if not isinstance(entry.content, CvmRelease):
+        raise VerificationError(
+            "predicate type", expected=cvm_release.PREDICATE_TYPE, got=entry.kind
+        )
+    return AuthenticRelease(entry.content, (), entry)

@@ -10,8 +10,11 @@ from verifier.tlog.json_object import JsonObject
 
 __all__ = ["VKEY", "read_period", "read_vkey", "read_vkeys"]
 
-VKEY = r"[!-*,-~]{1,200}\+[0-9a-f]{8}\+A[Q-Za-f][A-Za-z0-9+/]{42}"
-"""Form of an Ed25519 verification key with an ASCII name (C2SP signed-note)."""
+VKEY = (
+    r"[!-*,-~]{1,200}\+[0-9a-f]{8}\+"
+    r"(A[Q-Za-f][A-Za-z0-9+/]{42}|AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IA[A-Za-z0-9+/]{87}=)"
+)
+"""Form of an Ed25519 or ECDSA P-256 verification key with an ASCII name (C2SP signed-note)."""
 
 
 def read_period(item: JsonObject) -> tuple[datetime, datetime]:
@@ -24,12 +27,12 @@ def read_period(item: JsonObject) -> tuple[datetime, datetime]:
 
 
 def read_vkey(item: JsonObject, name: str) -> PublisherKey:
-    """Read the member ``name``, an Ed25519 verification key. Raises ParseError."""
+    """Read the member ``name``, a verification key. Raises ParseError."""
     return _parse(item, name, item.text(name, pattern=VKEY))
 
 
 def read_vkeys(item: JsonObject, name: str) -> tuple[PublisherKey, ...]:
-    """Read the member ``name``, one or more Ed25519 verification keys with distinct keyids.
+    """Read the member ``name``, one or more verification keys with distinct keyids.
 
     Raises ParseError.
     """

@@ -11,31 +11,37 @@ from typing import Any
 
 from verifier.appraisal.findings import Finding
 from verifier.appraisal.verdict import Verdict
+from verifier.report.judgement import Judgement
 
-__all__ = ["SCHEMA", "render_json"]
+__all__ = ["SCHEMA", "finding_members", "render_json", "verdict_members"]
 
 SCHEMA = "cvm-audit/verdict/v1"
 
 
-def render_json(verdict: Verdict, *, offline: bool, tool_version: str) -> str:
+def render_json(judgement: Judgement) -> str:
     """The document, indented by two, in ASCII, ending in a newline."""
-    document: dict[str, Any] = {
+    return json.dumps(verdict_members(judgement), indent=2) + "\n"
+
+
+def verdict_members(judgement: Judgement) -> dict[str, Any]:
+    """The members of the document, in their order."""
+    verdict = judgement.verdict
+    return {
         "schema": SCHEMA,
-        "tool": {"name": "cvm-audit", "version": tool_version},
+        "tool": {"name": "cvm-audit", "version": judgement.tool_version},
         "verdict": str(verdict.outcome),
         "exitCode": verdict.exit_code,
         "platform": verdict.platform or None,
         "target": {"kind": verdict.target.kind, "sha256": verdict.target.sha256.hex()},
         "policy": _policy(verdict),
         "stages": list(verdict.stages),
-        "instant": f"{verdict.instant:%Y-%m-%dT%H:%M:%SZ}",
-        "offline": offline,
+        "instant": judgement.instant,
+        "offline": judgement.offline,
         "required": list(verdict.required),
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [finding_members(finding) for finding in verdict.findings],
         "skipped": [finding.check for finding in verdict.skipped],
         "notProven": list(verdict.not_proven),
     }
-    return json.dumps(document, indent=2) + "\n"
 
 
 def _policy(verdict: Verdict) -> dict[str, str] | None:
@@ -44,7 +50,8 @@ def _policy(verdict: Verdict) -> dict[str, str] | None:
     return {"name": verdict.policy_name, "sha256": verdict.policy_sha256.hex()}
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def finding_members(finding: Finding) -> dict[str, str]:
+    """The members of one finding, in their order."""
     return {
         "check": finding.check,
         "status": str(finding.status),

@@ -22,6 +22,7 @@ __all__ = [
     "JSON_MAX_DEPTH",
     "excerpt",
     "parse_base64",
+    "parse_base64url",
     "parse_decimal",
     "parse_hex",
     "parse_hex_integer",
@@ -80,6 +81,19 @@ def parse_base64(text: str, *, what: str, size: int | None = None) -> bytes:
     if size is not None and len(value) != size:
         raise ParseError(what, expected=expected, got=f"{len(value)} bytes")
     return value
+
+
+def parse_base64url(text: str, *, what: str, padded: bool, size: int | None = None) -> bytes:
+    """Read canonical base64url (RFC 4648 section 5), of ``size`` bytes if given.
+
+    ``padded`` says whether the padding must be there; JOSE leaves it out (RFC 7515 section 2).
+    Raises ParseError.
+    """
+    expected = f"canonical base64url {'with' if padded else 'without'} padding"
+    if any(foreign in text for foreign in "+/") or (not padded and "=" in text):
+        raise ParseError(what, expected=expected, got=excerpt(text))
+    filling = "" if padded else "=" * (-len(text) % 4)
+    return parse_base64(text.replace("-", "+").replace("_", "/") + filling, what=what, size=size)
 
 
 def parse_hex(text: str, *, what: str, size: int | None = None) -> bytes:
@@ -186,8 +200,9 @@ def _refuse_lone_surrogate(value: Any, what: str) -> None:
 def _check_depth(text: str, what: str) -> None:
     # Counted before parsing, because the parser recurses. Brackets inside strings are skipped.
     # A string need not end: else each of its quotes would be tried as a start, in quadratic time.
+    # Nothing is given back (++, *+): else a long string costs a hundred times its size in memory.
     depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', text, re.DOTALL):
+    for token in re.finditer(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', text, re.DOTALL):
         opens = token[0] in ("[", "{")
         depth += opens - (token[0] in ("]", "}"))
         if depth > JSON_MAX_DEPTH:

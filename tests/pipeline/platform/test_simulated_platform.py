@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,6 +26,9 @@ from pipeline.platform.der_writer import (
 from tests.synthetic_amd import synthetic_amd
 from verifier.appraisal.authenticate_snp import authenticate_report, authenticate_vek
 from verifier.appraisal.findings import Rejected
+from verifier.appraisal.snp_crl_checks import CRL_CHECKS, check_revocation
+from verifier.appraisal.snp_report_checks import NO_ALLOWANCES
+from verifier.evidence.crl import parse_crl
 from verifier.evidence.simulated_root import parse_simulated_root
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.tcb import Product
@@ -70,6 +74,7 @@ def test_a_simulated_report_is_authentic_and_simulated(platform: Path) -> None:
     authentic = authenticate_report(
         parse_report((platform / "report.bin").read_bytes()),
         vek=authenticate_vek(certificate, roots=(root,), offered_ca=(), now=datetime.now(UTC)),
+        allowances=NO_ALLOWANCES,
     )
     report = authentic.report
     assert authentic.platform == "simulated"
@@ -86,7 +91,7 @@ def test_debug_is_said(platform: Path) -> None:
 
 
 def test_secrets_are_for_the_owner_only(platform: Path) -> None:
-    for name in ("vendor-key.pem", "chip-key.pem"):
+    for name in ("ark-key.pem", "vendor-key.pem", "chip-key.pem"):
         assert stat.S_IMODE((platform / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(platform.stat().st_mode) == 0o700
 
@@ -183,3 +188,36 @@ def test_the_writer_writes_what_pyasn1_reads() -> None:
     assert time(datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC))[:1] == b"\x17"
     late = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC) + timedelta(seconds=1)
     assert time(late) == b"\x18\x0f20500101000000Z"
+
+
+def revocation(folder: Path, *arguments: object) -> dict[str, str]:
+    """Statuses of the CRL checks, by check, of a list that the platform issued just now."""
+    out = folder / "crl.der"
+    result = run("crl", folder, "-o", out, *arguments)
+    assert result.exit_code == 0, result.output
+    root = parse_simulated_root((folder / "root.json").read_bytes())
+    findings = check_revocation(
+        out.read_bytes(), root=root, now=datetime.now(UTC), demand="fresh", not_checked=""
+    )
+    return {finding.check: str(finding.status) for finding in findings}
+
+
+def test_the_platform_issues_revocation_lists(platform: Path) -> None:
+    assert revocation(platform, "--number", 3) == dict.fromkeys(CRL_CHECKS, "pass")
+    assert parse_crl((platform / "crl.der").read_bytes()).number == 3
+    revoked = revocation(platform, "--revoke-signer")
+    assert [check for check, status in revoked.items() if status == "fail"] == [
+        "snp.chain.revocation"
+    ]
+    stale = revocation(platform, "--days-ago", 400)
+    assert [check for check, status in stale.items() if status == "fail"] == ["snp.crl.freshness"]
+
+
+def test_another_key_issues_no_revocation_list(platform: Path, tmp_path: Path) -> None:
+    for name in ("root.json", "ark-key.pem"):
+        shutil.copy(platform / name, tmp_path / name)
+    shutil.copy(platform / "chip-key.pem", tmp_path / "ark-key.pem")
+    result = run("crl", tmp_path, "-o", tmp_path / "crl.der")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: ark-key.pem does not belong to root.json\n"
+    assert not (tmp_path / "crl.der").exists()

@@ -211,5 +211,5 @@ def signed(document: dict[str, Any], by: Sequence[Publisher] = (PUBLISHER,)) -> 
 def wrapped(payload: bytes, by: Sequence[Publisher] = (PUBLISHER,)) -> bytes:
     """An envelope that all of ``by`` signed, whatever is in it."""
     message = pre_authentication_encoding(PAYLOAD_TYPE, payload)
-    signatures = tuple(EnvelopeSignature(one.key.keyid, one.private.sign(message)) for one in by)
+    signatures = tuple(EnvelopeSignature(one.key.keyid, one.sign(message)) for one in by)
     return encode_envelope(PAYLOAD_TYPE, payload, signatures)

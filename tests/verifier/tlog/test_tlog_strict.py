@@ -17,6 +17,7 @@ from verifier.tlog.strict import (
     JSON_MAX_DEPTH,
     excerpt,
     parse_base64,
+    parse_base64url,
     parse_decimal,
     parse_hex,
     parse_hex_integer,
@@ -161,6 +162,51 @@ def test_base64_has_one_spelling(text: str) -> None:
     except ParseError:
         return
     assert base64.b64encode(value).decode() == text
+
+
+@given(st.binary())
+def test_base64url(value: bytes) -> None:
+    text = base64.urlsafe_b64encode(value).decode()
+    bare = text.rstrip("=")
+    assert parse_base64url(text, what="key", padded=True) == value
+    assert parse_base64url(bare, what="key", padded=False, size=len(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "padded"),
+    [
+        ("+w==", True),
+        ("/w==", True),
+        ("-w", True),
+        ("-w==", False),
+        ("-w=", True),
+        ("-x==", True),  # stray bits
+        ("-x", False),
+        ("A", False),
+        ("AAAAA", False),
+        (" -w==", True),
+        ("-w\n", False),
+        ("-w-", True),
+    ],
+)
+def test_what_is_no_base64url(text: str, padded: bool) -> None:
+    with rejects(ParseError, "key", expected="^canonical base64", got="'"):
+        parse_base64url(text, what="key", padded=padded)
+
+
+def test_base64url_of_another_size() -> None:
+    with rejects(ParseError, "root", expected="base64 of 32 bytes", got="^3 bytes$"):
+        parse_base64url("--__", what="root", padded=False, size=32)
+
+
+@given(st.text(alphabet="-_+/Aw=", max_size=8), st.booleans())
+def test_base64url_has_one_spelling(text: str, padded: bool) -> None:
+    try:
+        value = parse_base64url(text, what="key", padded=padded)
+    except ParseError:
+        return
+    written = base64.urlsafe_b64encode(value).decode()
+    assert text == (written if padded else written.rstrip("="))
 
 
 # Hexadecimal.

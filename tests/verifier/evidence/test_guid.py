@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.verifier.tlog.rejection import rejects
 from verifier.errors import ParseError
-from verifier.measurement.guid import guid, guid_text
+from verifier.evidence.guid import guid, guid_text
 
 
 def test_a_guid_is_stored_with_its_first_fields_reversed() -> None:
