@@ -308,7 +308,7 @@ def appraise_report(
     if policy is None:
         ledger.skip(SNP_POLICY_CHECKS, reason="no policy was given", source="snp-report")
     return Verdict(
-        target=Target("snp-report", hashlib.sha256(evidence.report or b"").digest()),
+        target=_target(evidence),
         policy_name=policy.name if policy is not None else _NO_POLICY,
         policy_sha256=policy.sha256 if policy is not None else b"",
         stages=("evidence",),
@@ -318,6 +318,12 @@ def appraise_report(
         findings=ledger.findings,
         not_proven=unproven_of_report(policy, authentic),
     )
+
+
+def _target(evidence: SnpEvidence) -> Target:
+    if evidence.report is None and evidence.hcl is not None:
+        return Target("snp-hcl", hashlib.sha256(evidence.hcl.container).digest())
+    return Target("snp-report", hashlib.sha256(evidence.report or b"").digest())
 
 
 def appraise_logged_release(

@@ -33,11 +33,11 @@ BUNDLE_CHECKS = ("bundle.format", "bundle.member")
 RELEASE_EVIDENCE_CHECKS = ("release.measurement", "release.expected_evidence")
 """What joins the evidence with the release."""
 
-# Stage to the member that claims it, and the check that stands for it where it was not judged.
+# Stage to the members that claim it, and the check that stands for it where it was not judged.
 _CLAIMS = {
-    "evidence": ("snp-report", "snp.report.signature"),
-    "log": ("release-proof", "log.inclusion"),
-    "release": ("release-entry", "release.signature"),
+    "evidence": (("snp-report", "snp-hcl"), "snp.report.signature"),
+    "log": (("release-proof",), "log.inclusion"),
+    "release": (("release-entry",), "release.signature"),
 }
 
 
@@ -67,8 +67,8 @@ def unproven_of_bundle(
     """What a bundle claims by holding it and the policy does not ask for, and what is left out."""
     unasked = tuple(
         check
-        for stage, (role, check) in _CLAIMS.items()
-        if stage not in policy.require and bundle.content(role) is not None
+        for stage, (roles, check) in _CLAIMS.items()
+        if stage not in policy.require and any(bundle.content(r) is not None for r in roles)
     )
     claimed = bundle.content(IDENTITY_ROLE) is not None
     identity = _unasked_identity(policy, claimed=claimed)

@@ -21,7 +21,7 @@ __all__ = ["MAX_VERDICT", "parse_verdict"]
 MAX_VERDICT = 4 * 1024 * 1024
 """Most bytes of a stored verdict."""
 
-_TARGETS = ("bundle", "release-entry", "snp-report")
+_TARGETS = ("bundle", "release-entry", "snp-hcl", "snp-report")
 _STAGES = "evidence|log|release"
 _TEXT = r"[\s\S]{0,65536}"
 _NO_POLICY = "no policy"

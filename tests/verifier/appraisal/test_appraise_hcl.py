@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.making import NOW, bundle, policy
+from tests.making import NOW, Log, bundle, entry, policy, statement
 from tests.running import cvm_audit
 from tests.synthetic_amd import synthetic_amd
 from tests.synthetic_hcl import NONCE, PCRS, container, quote, sign
@@ -203,3 +205,27 @@ def test_options_that_do_not_fit(tmp_path: Path, options: tuple[str, ...], messa
     ran = cvm_audit("evidence", "capture", *named, "-o", tmp_path / "bundle")
     assert ran.code == 2
     assert message in ran.err
+
+
+def test_a_container_in_a_bundle_under_a_policy_without_evidence_is_not_proven() -> None:
+    raw = entry(statement())
+    log = Log((raw,))
+    contents = {"snp-hcl": CONTAINER, "release-entry": raw, "release-proof": log.proof(0)}
+    verdict = appraise_bundle(
+        bundle(contents),
+        policy=parse_policy(policy(log, require=("log", "release"))),
+        roots=(),
+        now=NOW,
+        nonce=None,
+    )
+    assert (verdict.outcome, verdict.not_proven) == (Outcome.PARTIAL, ("snp.report.signature",))
+
+
+def test_a_container_alone_is_named_as_what_was_judged(tmp_path: Path) -> None:
+    paths = write(tmp_path, hcl=CONTAINER, vek=AMD.vek())
+    ran = cvm_audit(
+        "evidence", "verify", "--hcl", paths["hcl"], "--vek", paths["vek"], "--at",
+        "2026-11-21T12:00:00Z", "--json",
+    )  # fmt: skip
+    digest = hashlib.sha256(CONTAINER).hexdigest()
+    assert json.loads(ran.out)["target"] == {"kind": "snp-hcl", "sha256": digest}
