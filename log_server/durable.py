@@ -13,7 +13,14 @@ from pathlib import Path
 
 from log_server.errors import StorageError
 
-__all__ = ["read_file", "replace_file", "storage_errors", "sync_folder", "write_new"]
+__all__ = [
+    "read_file",
+    "replace_file",
+    "storage_error",
+    "storage_errors",
+    "sync_folder",
+    "write_new",
+]
 
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -48,10 +55,12 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_file(path: Path) -> bytes | None:
+def read_file(path: Path | str) -> bytes | None:
     """The bytes of a file, None if there is none. Raises OSError."""
     try:
-        return path.read_bytes()
+        # Without a buffer: the size is asked for, and then everything is read at once.
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - every reader waits for this
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -62,5 +71,10 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        got = error.strerror or str(error)
-        raise StorageError(what, expected="a durable write or a read", got=got) from error
+        raise storage_error(what, error) from error
+
+
+def storage_error(what: str, error: OSError) -> StorageError:
+    """The StorageError about ``what``."""
+    got = error.strerror or str(error)
+    return StorageError(what, expected="a durable write or a read", got=got)

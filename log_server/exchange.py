@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
 
-__all__ = ["CORS", "Answer", "Headers", "Operation", "Request", "Response", "Route", "encode_head"]
+__all__ = ["CORS", "Answer", "Headers", "Operation", "Request", "Response", "Route"]
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values, as they are sent."""
@@ -33,12 +33,22 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. ``headers`` are those beside Content-Type, Content-Length and Date."""
+    """A whole answer. ``headers`` are those beside Content-Type, Content-Length and Date.
+
+    ``head`` is made of them: status line and header lines, without Date and the blank line.
+    """
 
     status: HTTPStatus
     body: bytes = b""
     media_type: str | None = None
     headers: Headers = CORS
+    head: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        head = _encode_head(self.status, self.media_type, self.headers)
+        if self.status is not HTTPStatus.NO_CONTENT:
+            head += b"Content-Length: %d\r\n" % len(self.body)
+        object.__setattr__(self, "head", head)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +101,7 @@ class Route:
 
 
 @lru_cache(maxsize=256)
-def encode_head(status: HTTPStatus, media_type: str | None, headers: Headers) -> bytes:
-    """Status line and header lines, without Content-Length, Date and the blank line."""
+def _encode_head(status: HTTPStatus, media_type: str | None, headers: Headers) -> bytes:
     lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
     if media_type is not None:
         lines.append(f"Content-Type: {media_type}")

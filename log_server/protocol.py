@@ -22,7 +22,7 @@ from typing import Protocol, cast
 import httptools
 
 from log_server.errors import BusyError
-from log_server.exchange import Answer, Request, encode_head
+from log_server.exchange import Answer, Request
 from log_server.problems import problem, refusal
 from verifier.errors import ParseError
 from verifier.tlog.strict import excerpt, parse_decimal
@@ -32,6 +32,7 @@ __all__ = [
     "MAX_CONNECTIONS",
     "MAX_HEAD",
     "MAX_HELD",
+    "MAX_OWED",
     "REQUEST_SECONDS",
     "Application",
     "Connections",
@@ -44,6 +45,9 @@ MAX_HEAD = 2**15
 MAX_HELD = 2**27
 """Bytes of request bodies that all connections together may hold; more get 503."""
 
+MAX_OWED = 2**27
+"""Bytes of answers that clients who do not read may make wait; more get 503, but for small ones."""
+
 MAX_CONNECTIONS = 4096
 """Connections at a time; more get 503."""
 
@@ -55,6 +59,8 @@ REQUEST_SECONDS = 30.0
 
 _QUEUE = 16
 _LINGER_SECONDS = 5.0
+_SMALL = 2**14
+_CLOSE = b"Connection: close\r\n\r\n"
 _CHUNKED = 8  # a body in chunks of one byte takes six times its size
 
 
@@ -79,13 +85,15 @@ class Connections:
     loop: asyncio.AbstractEventLoop
     open: set[HttpProtocol] = field(default_factory=set)
     held: int = 0
+    owed: int = 0
     stopping: bool = False
-    date: bytes = b""
+    head_ends: tuple[bytes, bytes] = (_CLOSE, b"\r\n")
     empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tick(self) -> None:
         """Renew the date, and end what takes too long; to be called about once a second."""
-        self.date = f"Date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+        date = f"Date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+        self.head_ends = (date + _CLOSE, date + b"\r\n")
         now = self.loop.time()
         for connection in tuple(self.open):
             connection.expire(now)
@@ -116,9 +124,11 @@ class HttpProtocol(asyncio.Protocol):
         self._closing = False
         self._ended = False  # the client has sent its last byte
         self._blocked = False
+        self._owed = 0
         self._waits = False
         self._receiving = False
         self._target = b""
+        self._line = ("", "")
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = self._limit = self._received = self._head = 0
@@ -136,8 +146,10 @@ class HttpProtocol(asyncio.Protocol):
         """Forget it. What waits for the sequencer is logged all the same."""
         del exc
         self._deaf = self._closing = True
-        self._release(self._size)
+        del self._parser  # which refers to this: freed now, not when the collector comes
+        self._shared.held -= self._size
         self._forget_queue()
+        self._owe(0)
         self._shared.open.discard(self)
         if self._shared.stopping and not self._shared.open:
             self._shared.empty.set()
@@ -155,10 +167,12 @@ class HttpProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client does not read: answer nothing more for now."""
         self._blocked = True
+        self._owe(self._transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self._blocked = False
+        self._owe(0)
         self._pump()
 
     def data_received(self, data: bytes) -> None:
@@ -214,7 +228,10 @@ class HttpProtocol(asyncio.Protocol):
         if version == "1.1" and "host" not in self._headers:
             self._refuse(HTTPStatus.BAD_REQUEST, "Host", "a host (RFC 9112 section 3.2)", "none")
             return
-        self._limit = self._shared.application.max_body(*self._line())
+        self._line = (self._parser.get_method().decode("ascii"), self._path_and_query())
+        if "content-length" not in self._headers and "transfer-encoding" not in self._headers:
+            return  # no body (RFC 9112 section 6.3)
+        self._limit = self._shared.application.max_body(*self._line)
         refused = self._too_large(self._headers.get("content-length"))
         if refused is not None:
             self._end(refused)
@@ -229,7 +246,7 @@ class HttpProtocol(asyncio.Protocol):
         self._size += len(body)
         self._shared.held += len(body)
         if self._size > self._limit:
-            self._end(self._shared.application.too_large(*self._line(), self._size))
+            self._end(self._shared.application.too_large(*self._line, self._size))
         elif self._shared.held > MAX_HELD:
             expected = f"at most {MAX_HELD} bytes at a time"
             self._end(refusal(BusyError("request bodies", expected=expected, got="more")))
@@ -238,14 +255,12 @@ class HttpProtocol(asyncio.Protocol):
         """A request is whole."""
         if self._deaf:
             return
-        method, target = self._line()
+        method, target = self._line
         path, _, query = target.partition("?")
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         keep = self._parser.should_keep_alive()
-        request = Request(method, path, query, self._headers, body)
-        self._queue.append((request, keep))
-        self._body = []
-        self._size = 0
+        self._queue.append((Request(method, path, query, self._headers, body), keep))
+        self._body, self._size = [], 0
         self._receiving = False
         self._deaf = not keep
 
@@ -274,7 +289,7 @@ class HttpProtocol(asyncio.Protocol):
         """Drop the connection."""
         self._transport.abort()
 
-    def _line(self) -> tuple[str, str]:
+    def _path_and_query(self) -> str:
         target = self._target
         if not target.startswith(b"/"):
             try:
@@ -283,7 +298,7 @@ class HttpProtocol(asyncio.Protocol):
                 target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
             except httptools.HttpParserInvalidURLError:
                 pass
-        return self._parser.get_method().decode("ascii"), target.decode("latin-1")
+        return target.decode("latin-1")
 
     def _refuse_head(self) -> None:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -298,7 +313,7 @@ class HttpProtocol(asyncio.Protocol):
             return refusal(error)
         if size <= self._limit:
             return None
-        return self._shared.application.too_large(*self._line(), size)
+        return self._shared.application.too_large(*self._line, size)
 
     def _refuse(self, status: HTTPStatus, what: str, expected: str, got: str) -> None:
         detail = f"{what}: {got} (expected {expected})"
@@ -308,12 +323,12 @@ class HttpProtocol(asyncio.Protocol):
         self._queue.append(last)
         self._deaf = True
         self._receiving = False
-        self._body = []
-        self._release(self._size)
-        self._size = 0
+        self._shared.held -= self._size
+        self._body, self._size = [], 0
 
-    def _release(self, size: int) -> None:
-        self._shared.held -= size
+    def _owe(self, size: int) -> None:
+        self._shared.owed += size - self._owed
+        self._owed = size
 
     def _pump(self) -> None:
         while self._queue and self._task is None and not self._blocked and not self._closing:
@@ -345,7 +360,10 @@ class HttpProtocol(asyncio.Protocol):
         self._pump()
 
     def _answered(self, request: Request, answer: Answer, *, keep: bool) -> None:
-        self._release(len(request.body))
+        self._shared.held -= len(request.body)
+        if self._shared.owed > MAX_OWED and len(answer.body) > _SMALL:
+            expected = f"at most {MAX_OWED} bytes at a time"
+            answer = refusal(BusyError("unread answers", expected=expected, got="more"))
         ends = not keep or self._shared.stopping or (self._deaf and not self._queue)
         self._write(answer, keep=not ends, head_only=request.method == "HEAD")
 
@@ -353,18 +371,11 @@ class HttpProtocol(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._since = self._shared.loop.time()
-        length = b"Content-Length: %d\r\n" % len(answer.body)
-        self._transport.write(
-            b"".join(
-                (
-                    encode_head(answer.status, answer.media_type, answer.headers),
-                    b"" if answer.status is HTTPStatus.NO_CONTENT else length,
-                    self._shared.date,
-                    b"\r\n" if keep else b"Connection: close\r\n\r\n",
-                    b"" if head_only else answer.body,
-                )
-            )
-        )
+        head = answer.head + self._shared.head_ends[keep]
+        if len(answer.body) > _SMALL and not head_only:
+            self._transport.writelines((head, answer.body))  # copying it would cost more
+        else:
+            self._transport.write(head if head_only else head + answer.body)
         if not keep:
             self._close()
 
@@ -384,5 +395,5 @@ class HttpProtocol(asyncio.Protocol):
     def _forget_queue(self) -> None:
         for item in self._queue:
             if not isinstance(item, Answer):
-                self._release(len(item[0].body))
+                self._shared.held -= len(item[0].body)
         self._queue.clear()

@@ -75,7 +75,10 @@ class Router:
         route = self._exact.get(path)
         if route is not None:
             return route
-        return next((route for prefix, route in self._below if path.startswith(prefix)), None)
+        for prefix, below in self._below:
+            if path.startswith(prefix):
+                return below
+        return None
 
 
 async def _guarded(result: Awaitable[Answer]) -> Answer:

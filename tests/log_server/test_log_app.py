@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
-from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from log_server.exchange import Request
 from log_server.log_folder import OpenLog
-from log_server.publisher import Publisher
-from log_server.reading import CACHE_BYTES, ReadPath
 from log_server.source import HttpSource
 from tests.log_server.conftest import Serve
 from tests.log_server.examining import require_sound
@@ -302,17 +298,6 @@ def test_tiles_are_hashes_and_not_compressed(
     response = requests.get(f"{url}/tile/0/000.p/1", timeout=10)
     assert response.content == leaf_hash(b"one")
     assert not {"Content-Encoding", "Vary"} & set(response.headers)
-
-
-def test_the_cache_of_files_is_bounded() -> None:
-    class Many:
-        def read(self, path: str) -> bytes:
-            return path.encode() * 40_000
-
-    path = ReadPath(cast("Publisher", Many()))
-    for index in range(100):
-        path.tile(Request("GET", f"/tile/0/{index:03}", "", {}, b""))
-    assert 0 < path.cached_bytes <= CACHE_BYTES
 
 
 @pytest.mark.parametrize("path", ["checkpoint", "tile/0/000", "add", "v1/entries", "health"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -126,6 +128,59 @@ def test_many_requests_in_a_row_of_a_client_that_reads_late(address: Address) ->
         while received.count(b"HTTP/1.1 200 OK") < count:
             received += connection.recv(2**16)
         sending.result()
+
+
+def test_answers_that_nobody_reads_are_bounded(
+    open_test_log: OpenLog, serving: Serve, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "MAX_OWED", 2**20)
+    open_test_log.sequencer.commit([b"%d" % n + bytes(60_000) for n in range(256)], now=now)
+    large = b"GET /tile/entries/000 HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(open_test_log) as url:
+        parts = urlsplit(url)
+        where = (str(parts.hostname), parts.port or 0)
+
+        def ask(request: bytes) -> bytes:
+            with socket.create_connection(where, timeout=10) as connection:
+                connection.sendall(request)
+                connection.shutdown(socket.SHUT_WR)
+                return _all(connection)
+
+        with socket.create_connection(where, timeout=10) as deaf:
+            deaf.sendall(large)
+            assert deaf.recv(9) == b"HTTP/1.1 "
+            time.sleep(0.2)
+            head, _, body = ask(large).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nRetry-After: 1\r\n" in head
+            problem = json.loads(body)
+            assert problem["field"] == "unread answers"
+            assert problem["expected"] == "at most 1048576 bytes at a time"
+            # What is small is answered all the same.
+            assert ask(GET).startswith(b"HTTP/1.1 200 ")
+        end = time.monotonic() + 10
+        while not (answer := ask(large)).startswith(b"HTTP/1.1 200 "):
+            assert time.monotonic() < end
+        assert len(answer) > 256 * 60_000
+
+
+def test_a_closed_connection_holds_no_memory(address: Address) -> None:
+    def connections() -> int:
+        return sum(isinstance(one, protocol.HttpProtocol) for one in gc.get_objects())
+
+    before = connections()
+    gc.disable()  # nothing may wait for it
+    try:
+        for _ in range(20):
+            with socket.create_connection(address, timeout=10) as connection:
+                connection.sendall(GET)
+                assert connection.recv(2**16).startswith(b"HTTP/1.1 200 OK")
+        end = time.monotonic() + 10
+        while connections() > before:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    finally:
+        gc.enable()
 
 
 def test_a_request_that_is_cut_short(address: Address) -> None:
