@@ -8,6 +8,11 @@ behind and catches up with a later head.
 
 Witnesses get a head only after the anchor is written, because what a witness has seen can never
 be taken back.
+
+A cosignature says when its witness saw the head, and that becomes long ago while nothing new is
+logged. So the witnesses are asked again for a head that is published: the same text and the same
+signatures of the log, with newer cosignatures, once the quorum is met again. Until then what is
+published stays as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +32,7 @@ from log_server.submission import WitnessEndpoint
 from log_server.tree import consistency_proof
 from verifier.errors import AuditError, ParseError, PolicyError, VerificationError
 from verifier.tlog.checkpoint import SignedCheckpoint, open_checkpoint
-from verifier.tlog.cosignature import open_cosignatures
+from verifier.tlog.cosignature import CosignedCheckpoint, open_cosignatures
 from verifier.tlog.note import NoteSignature, VerificationKey, encode_note
 from verifier.tlog.policy import TlogPolicy, parse_tlog_policy, verify_quorum
 from verifier.tlog.strict import parse_utf8
@@ -44,6 +49,8 @@ __all__ = [
 
 _MAX_WITNESSES = 64  # with the log's own, within the signatures that a note may have
 _NOT_ASKED = "no answer yet"
+_AFTER_FAILED_REFRESH = 60.0  # seconds until the witnesses are asked again
+_TIMESTAMP = slice(8)  # where a cosignature has its time (C2SP tlog-cosignature, "Format")
 
 
 class Witnessing(Protocol):
@@ -53,11 +60,29 @@ class Witnessing(Protocol):
     def failure(self) -> QuorumError | None:
         """Why the newest head is not published; None if nothing holds it up."""
 
+    @property
+    def cosigned_at(self) -> int | None:
+        """Time of the oldest cosignature that counts for what is published; None if none counts.
+
+        In seconds since 1970, by the clock of its witness. The newest cosignatures count, and no
+        more of them than the quorum needs.
+        """
+
+    @property
+    def unrefreshed(self) -> str:
+        """Why the last attempt at newer cosignatures failed; empty if it did not."""
+
+    def due_seconds(self) -> float | None:
+        """Time until newer cosignatures are due for what is published; None: they never are."""
+
     def cosigned(self, head: Head, *, present: bytes | None, read: Callable[[str], bytes]) -> bytes:
         """The checkpoint of a durable, anchored head with the cosignatures that it needs.
 
         ``present`` is what is published now, ``read`` gives the published tiles. Raises
         QuorumError if too few witnesses cosigned in time, and can be called again.
+
+        For a head that is published with its quorum, and newer cosignatures are due, the witnesses
+        are asked once; if too few answer, what is published is given back.
         """
 
 
@@ -65,6 +90,12 @@ class Unwitnessed:
     """The log publishes on its own word."""
 
     failure: QuorumError | None = None
+    cosigned_at: int | None = None
+    unrefreshed = ""
+
+    def due_seconds(self) -> float | None:
+        """None: nobody is asked."""
+        return None
 
     def cosigned(self, head: Head, *, present: bytes | None, read: Callable[[str], bytes]) -> bytes:
         """The bytes that the log signed; cosignatures that stand there already are kept."""
@@ -83,13 +114,15 @@ class Patience:
     """How long to wait, in seconds.
 
     ``answer``: for one witness; ``others``: for the rest once the quorum is met; ``quorum``: for
-    the quorum, before the entries that wait are answered 503; ``again``: between two rounds.
+    the quorum, before the entries that wait are answered 503; ``again``: between two rounds;
+    ``refresh``: from cosignatures to newer ones for the same head, 0 if none are wanted.
     """
 
     answer: float = 5.0
     others: float = 0.1
     quorum: float = 10.0
     again: float = 1.0
+    refresh: float = 600.0
 
 
 PATIENCE = Patience()
@@ -135,13 +168,26 @@ class Witnesses:
             for url in urls
         )
         self.failure: QuorumError | None = None
+        self.cosigned_at: int | None = None
+        self.unrefreshed = ""
+        self._due: float | None = None
         self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+
+    def due_seconds(self) -> float | None:
+        """See ``Witnessing.due_seconds``."""
+        if self._due is None or not self._patience.refresh:
+            return None
+        return max(self._due - time.monotonic(), 0.0)
 
     def cosigned(self, head: Head, *, present: bytes | None, read: Callable[[str], bytes]) -> bytes:
         """See ``Witnessing.cosigned``."""
         signed = open_checkpoint(head.checkpoint, keys=self._keys)
-        if present is not None and self._suffices(present, signed):
-            return present
+        is_due = self.due_seconds() == 0
+        published = self._published(present)
+        if published is not None and _is_same(published.signed, signed):
+            if is_due:
+                return self._refreshed(signed, published, read)
+            return published.signed.note.raw
         found: dict[str, NoteSignature] = {}
         end = time.monotonic() + self._patience.quorum
         while True:
@@ -150,23 +196,71 @@ class Witnesses:
             lines = tuple(found[one.name] for one in self._policy.witnesses if one.name in found)
             raw = encode_note(signed.note.text, (*signed.note.signatures, *lines))
             try:
-                open_cosignatures(open_checkpoint(raw, keys=self._keys), policy=self._policy)
+                opened = self._opened(raw)
             except VerificationError as error:
                 self.failure = self._unmet(error, found)
                 if time.monotonic() + self._patience.again >= end:
                     raise self.failure from error
                 time.sleep(self._patience.again)
             else:
-                self.failure = None
+                self._settle(opened, due=self._patience.refresh)
                 return raw
 
-    def _suffices(self, present: bytes, signed: SignedCheckpoint) -> bool:
+    def _opened(self, raw: bytes) -> CosignedCheckpoint:
+        return open_cosignatures(open_checkpoint(raw, keys=self._keys), policy=self._policy)
+
+    def _published(self, present: bytes | None) -> CosignedCheckpoint | None:
+        if present is None:
+            return None
         try:
-            published = open_checkpoint(present, keys=self._keys)
-            open_cosignatures(published, policy=self._policy)
+            published = self._opened(present)
         except (ParseError, VerificationError):
-            return False
-        return published.note.text == signed.note.text and published.keys == signed.keys
+            return None
+        if self._due is None:
+            # Of an earlier run, perhaps of long ago: no reason to wait at the start, but to ask
+            # as soon as there is nothing else to do.
+            self._settle(published, due=0.0)
+        return published
+
+    def _settle(self, published: CosignedCheckpoint, *, due: float) -> None:
+        self.failure = None
+        self.unrefreshed = ""
+        self.cosigned_at = self._oldest_counted(published)
+        self._due = time.monotonic() + due
+
+    def _oldest_counted(self, published: CosignedCheckpoint) -> int | None:
+        names: set[str] = set()
+        oldest = None
+        for one in sorted(published.cosignatures, key=lambda one: one.timestamp, reverse=True):
+            if self._is_met(names):
+                break
+            names.add(one.witness)
+            oldest = one.timestamp
+        return oldest
+
+    def _refreshed(
+        self, signed: SignedCheckpoint, published: CosignedCheckpoint, read: Callable[[str], bytes]
+    ) -> bytes:
+        while not self._answers.empty():  # what came too late for an earlier round
+            self._answers.get().asked.busy = False
+        found: dict[str, NoteSignature] = {}
+        self._ask(signed, found, read)
+        self._collect(signed, found, read, end=time.monotonic() + self._patience.answer)
+        try:
+            verify_quorum(self._policy, cosigned=frozenset(found))
+        except VerificationError as error:
+            self.unrefreshed = self._unmet(error, found).got
+            self._due = time.monotonic() + min(_AFTER_FAILED_REFRESH, self._patience.refresh)
+            return published.signed.note.raw
+        lines = []
+        for witness in self._policy.witnesses:
+            # Who did not answer now is kept with what it said before: that stays true.
+            said = [*published.signed.note.signatures_of(witness.key)]
+            said += [found[witness.name]] if witness.name in found else []
+            lines += [max(said, key=lambda line: line.signature[_TIMESTAMP])] if said else []
+        raw = encode_note(signed.note.text, (*signed.note.signatures, *lines))
+        self._settle(self._opened(raw), due=self._patience.refresh)
+        return raw
 
     def _ask(
         self,
@@ -225,7 +319,7 @@ class Witnesses:
             else:
                 self._ask(signed, found, read)
 
-    def _is_met(self, found: dict[str, NoteSignature]) -> bool:
+    def _is_met(self, found: Iterable[str]) -> bool:
         try:
             verify_quorum(self._policy, cosigned=frozenset(found))
         except VerificationError:
@@ -244,6 +338,10 @@ class Witnesses:
             got=f"{error.got} ({reasons})",
             hint="the entries are durable, and published when enough witnesses cosign",
         )
+
+
+def _is_same(one: SignedCheckpoint, other: SignedCheckpoint) -> bool:
+    return one.note.text == other.note.text and one.keys == other.keys
 
 
 def read_policy(path: Path) -> TlogPolicy:

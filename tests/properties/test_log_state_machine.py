@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -26,41 +25,11 @@ from log_server.source import DirectorySource
 from log_server.tree import inclusion_proof
 from tests.faults.faulty_log import DELAYED, LOST, PERSISTED, Faults, open_faulty
 from tests.log_server.examining import require_sound, unheard
+from tests.properties.naive_tree import naive_consistency, naive_inclusion, naive_root
 from verifier.tlog.checkpoint import open_checkpoint
 from verifier.tlog.merkle import TreeHead, leaf_hash, verify_consistency, verify_inclusion
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def naive_root(hashes: list[bytes]) -> bytes:
-    """RFC 6962 section 2.1, as it stands there."""
-    if len(hashes) < 2:
-        return hashes[0] if hashes else sha256(b"").digest()
-    split = 1 << (len(hashes) - 1).bit_length() - 1
-    left, right = naive_root(hashes[:split]), naive_root(hashes[split:])
-    return sha256(b"\x01" + left + right).digest()
-
-
-def naive_inclusion(index: int, hashes: list[bytes]) -> tuple[bytes, ...]:
-    """RFC 6962 section 2.1.1, as it stands there."""
-    if len(hashes) == 1:
-        return ()
-    split = 1 << (len(hashes) - 1).bit_length() - 1
-    if index < split:
-        return (*naive_inclusion(index, hashes[:split]), naive_root(hashes[split:]))
-    return (*naive_inclusion(index - split, hashes[split:]), naive_root(hashes[:split]))
-
-
-def naive_consistency(old: int, hashes: list[bytes], *, whole: bool = True) -> tuple[bytes, ...]:
-    """RFC 6962 section 2.1.2, as it stands there."""
-    if old == len(hashes):
-        return () if whole else (naive_root(hashes),)
-    split = 1 << (len(hashes) - 1).bit_length() - 1
-    if old <= split:
-        below = naive_consistency(old, hashes[:split], whole=whole)
-        return (*below, naive_root(hashes[split:]))
-    below = naive_consistency(old - split, hashes[split:], whole=False)
-    return (*below, naive_root(hashes[:split]))
 
 
 class LogMachine(RuleBasedStateMachine):
