@@ -5,10 +5,13 @@
 Starts ``cvm-log serve`` on a new log, and writes to it over keep-alive connections, each with one
 request under way. Every entry is another one; every index must come exactly once. A request's time
 ends with its answer, which is when a published checkpoint covers the entry. Server and load share
-this machine: ``cores`` says what each of them used, and so which one was the limit.
+this machine: ``server`` and ``load`` are the cores that each of them used, and so say which one was
+the limit. At the end ``cvm-log fsck`` examines the log that was just written.
 
-Bare: leaf hashes of such entries, fsyncs of a 4 KiB file beside the log, and a server on the same
-HTTP code that does nothing but answer (the echo), under the same load.
+Bare, each measured right before and after the load that it stands beside: leaf hashes of such
+entries (``/hash`` is entries per hash), fsyncs of a 4 KiB file beside the log (``/fsync`` is
+entries per fsync). And a server on the same HTTP code that does nothing but answer, under the same
+load (``/echo`` is entries per entry of the echo; for memory, bytes per byte of it).
 """
 
 from __future__ import annotations
@@ -37,8 +40,11 @@ import uvloop
 from log_server.exchange import Answer, Operation, Request, Route
 from log_server.log_folder import create_log
 from log_server.protocol import Connections, HttpProtocol
+from log_server.publisher import CHECKPOINT_PATH
 from log_server.router import Router
+from verifier.tlog.checkpoint import open_checkpoint
 from verifier.tlog.merkle import leaf_hash
+from verifier.tlog.note import VerificationKey
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWER = b"HTTP/1.1 200 OK\r\n"
@@ -232,72 +238,151 @@ def hashing_rate(size: int) -> float:
 
 
 def fsync_rate(folder: Path) -> float:
-    """New 4 KiB files per second, each written and fsynced."""
-    start, count = time.perf_counter(), 500
+    """Files of 4 KiB per second, each written and fsynced."""
+    start, count = time.perf_counter(), 200
     for number in range(count):
-        descriptor = os.open(folder / f"fsync-{number}", os.O_WRONLY | os.O_CREAT)
+        descriptor = os.open(folder / f"fsync-{number}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.write(descriptor, bytes(4096))
         os.fsync(descriptor)
         os.close(descriptor)
     return count / (time.perf_counter() - start)
 
 
-def show(name: str, run: Run, hashing: float, echoed: float | None) -> None:
-    ratio = f"{run.rate / echoed:.2f}" if echoed else "-"
+@dataclass(frozen=True)
+class Bare:
+    """What the machine does bare: leaf hashes and fsyncs per second."""
+
+    hashes: float
+    fsyncs: float
+
+    @staticmethod
+    def measure(size: int, folder: Path) -> Bare:
+        return Bare(hashing_rate(size), fsync_rate(folder))
+
+    def mean(self, other: Bare) -> Bare:
+        return Bare((self.hashes + other.hashes) / 2, (self.fsyncs + other.fsyncs) / 2)
+
+    def __str__(self) -> str:
+        return f"{self.hashes:,.0f} leaf hashes/s, {self.fsyncs:,.0f} fsyncs/s"
+
+
+def show(name: str, run: Run, bare: Bare, echoed: float) -> None:
     print(
         f"{name:<26}{run.rate:>9,.0f}/s"
         f"{run.quantile(0.5) * 1e3:>9.1f}{run.quantile(0.99) * 1e3:>9.1f}"
-        f"{run.server_cores:>9.2f}{run.load_cores:>7.2f}{run.rate / hashing:>9.3f}{ratio:>7}"
+        f"{run.server_cores:>9.2f}{run.load_cores:>7.2f}"
+        f"{run.rate / bare.hashes:>9.4f}{run.rate / bare.fsyncs:>8.2f}{run.rate / echoed:>7.3f}",
+        flush=True,
     )
+
+
+def show_memory(when: str, used: float, echoed: float) -> None:
+    print(
+        f"server: {used:.0f} MB resident {when}, {used / echoed:.2f} times the echo's", flush=True
+    )
+
+
+def step(text: str) -> None:
+    """Progress, apart from the figures."""
+    print(f"... {text}", file=sys.stderr, flush=True)
 
 
 def require_all(indices: list[int], total: int) -> None:
     assert len(indices) == len(set(indices)) == total, "an index came twice, or not at all"
 
 
-def measure(asked: argparse.Namespace, work: Path) -> None:
-    entries = Entries(asked.size)
-    hashing, fsyncs = hashing_rate(asked.size), fsync_rate(work)
-    print(f"bare: {hashing:,.0f} leaf hashes/s of {asked.size} B, {fsyncs:,.0f} fsyncs/s of 4 KiB")
-    print(
-        f"{'':<26}{'entries':>11}{'p50 ms':>9}{'p99 ms':>9}{'server':>9}{'load':>7}{'/hash':>9}"
-        f"{'/echo':>7}"
-    )
-    echoes: dict[int, float] = {}
-    with started(__file__, "--echo") as (process, port):
-        for clients in asked.clients:
-            load = Load(port, clients, path="/add", per_request=1)
-            run, _ = load.run(entries, asked.entries, process)
-            echoes[clients] = run.rate
-            show(f"echo, {clients} clients", run, hashing, run.rate)
-    folder = work / "log"
-    create_log(folder, origin="benchmark.invalid/log", now=datetime.now(UTC))
-    serve = ("-m", "log_server.cli", "serve", folder, "--listen", "127.0.0.1:0")
-    with started(*serve) as (process, port):
-        print(f"server: {resident(process):.0f} MB resident before")
+class Bench:
+    """One run: its entries, its folder, and what the echo did."""
+
+    def __init__(self, asked: argparse.Namespace, work: Path) -> None:
+        self._asked = asked
+        self._work = work
+        self._entries = Entries(asked.size)
+        self._echoes: dict[str, float] = {}
+        self._echo_memory = 0.0
+
+    def measure(self) -> None:
+        step("bare: hashing and fsync")
+        print(f"bare: {self._bare()}; entries of {self._asked.size} bytes")
+        print(
+            f"{'':<26}{'entries':>11}{'p50 ms':>9}{'p99 ms':>9}{'server':>9}{'load':>7}"
+            f"{'/hash':>9}{'/fsync':>8}{'/echo':>7}"
+        )
+        self._measure_echo()
+        folder = self._work / "log"
+        key = create_log(folder, origin="benchmark.invalid/log", now=datetime.now(UTC))
+        self._measure_log(folder)
+        self._measure_fsck(folder, key)
+
+    def _measure_echo(self) -> None:
+        with started(__file__, "--echo") as (process, port):
+            for name, load, total in self._loads(port, batch_path="/add"):
+                run, _ = self._load(f"echo, {name}", load, total, process)
+                self._echoes[name] = run.rate
+            self._echo_memory = resident(process)
+
+    def _measure_log(self, folder: Path) -> None:
+        serve = ("-m", "log_server.cli", "serve", folder, "--listen", "127.0.0.1:0")
+        with started(*serve) as (process, port):
+            show_memory("before", resident(process), self._echo_memory)
+            for name, load, total in self._loads(port, batch_path="/v1/batch"):
+                _, bodies = self._load(name, load, total, process)
+                # A single index is JSON as well.
+                answers = map(json.loads, bodies)
+                one_each = ([one] if isinstance(one, int) else one["indices"] for one in answers)
+                require_all([index for indices in one_each for index in indices], total)
+            show_memory("after", resident(process), self._echo_memory)
+
+    def _loads(self, port: int, *, batch_path: str) -> Iterator[tuple[str, Load, int]]:
+        asked = self._asked
         for clients in (1, *asked.clients):
             total = asked.entries if clients > 1 else max(1, asked.entries // 100)
-            load = Load(port, clients, path="/add", per_request=1)
-            run, bodies = load.run(entries, total, process)
-            require_all([int(body) for body in bodies], run.entries)
-            show(f"POST /add, {clients} clients", run, hashing, echoes.get(clients))
-        load = Load(port, asked.batch_clients, path="/v1/batch", per_request=asked.batch)
-        run, bodies = load.run(entries, asked.batch_entries, process)
-        require_all([one for body in bodies for one in json.loads(body)["indices"]], run.entries)
-        show(f"/v1/batch, {asked.batch_clients} x {asked.batch}", run, hashing, None)
-        size = sum(1 for _ in (folder / "public").rglob("*") if _.is_file())
-        print(f"server: {resident(process):.0f} MB resident after; {size} published files")
+            yield f"/add, {clients}", Load(port, clients, path="/add", per_request=1), total
+        load = Load(port, asked.batch_clients, path=batch_path, per_request=asked.batch)
+        total = asked.batch_entries // asked.batch * asked.batch
+        yield f"/v1/batch, {asked.batch_clients} x {asked.batch}", load, total
+
+    def _load(self, name: str, load: Load, total: int, process: int) -> tuple[Run, list[bytes]]:
+        step(f"{name}: {total:,} entries")
+        before = self._bare()
+        run, bodies = load.run(self._entries, total, process)
+        echoed = self._echoes.get(name, run.rate)
+        show(name, run, before.mean(self._bare()), echoed)
+        return run, bodies
+
+    def _measure_fsck(self, folder: Path, key: VerificationKey) -> None:
+        step("cvm-log fsck of the log")
+        before = self._bare()
+        raw = (folder / "public" / CHECKPOINT_PATH).read_bytes()
+        size = open_checkpoint(raw, keys=(key,)).tree.size
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "log_server.cli", "fsck", str(folder), "--vkey", str(key)],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        rate = size / (time.perf_counter() - start)
+        hashes = before.mean(self._bare()).hashes
+        files = sum(1 for _ in (folder / "public").rglob("*") if _.is_file())
+        print(
+            f"{'fsck':<26}{rate:>9,.0f}/s{rate / hashes:>43.4f} /hash; {size:,} in {files:,} files"
+        )
+
+    def _bare(self) -> Bare:
+        return Bare.measure(self._asked.size, self._work)
 
 
 def main() -> None:
     """Measure in a temporary folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--entries", type=int, default=80_000)
+    parser.add_argument("--entries", type=int, default=60_000)
     parser.add_argument("--size", type=int, default=300, help="bytes of an entry")
     parser.add_argument("--clients", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--batch", type=int, default=4096, help="entries of a batch")
-    parser.add_argument("--batch-clients", type=int, default=2)
-    parser.add_argument("--batch-entries", type=int, default=4096 * 60)
+    parser.add_argument("--batch-clients", type=int, default=8)
+    parser.add_argument("--batch-entries", type=int, default=4096 * 80)
     parser.add_argument("--folder", type=Path, help="file system of the log; default: temporary")
     parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -305,7 +390,7 @@ def main() -> None:
         uvloop.run(echo())
         return
     with tempfile.TemporaryDirectory(dir=asked.folder) as work:
-        measure(asked, Path(work))
+        Bench(asked, Path(work)).measure()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 
+from log_server.entry_queue import EntryQueue
 from log_server.errors import StoppedError
 from log_server.exchange import CORS, Answer, Request
-from log_server.intake import Intake
 from log_server.problems import problem
 from log_server.publisher import CHECKPOINT_PATH, Publisher
 from verifier.errors import AuditError, VerificationError
@@ -42,7 +42,7 @@ class Health:
     def __init__(
         self,
         *,
-        intake: Intake,
+        intake: EntryQueue,
         publisher: Publisher,
         keys: tuple[VerificationKey, ...],
         checks: tuple[Check, ...],

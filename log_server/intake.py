@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from log_server.errors import AdmissionError, BusyError, LogError, QuorumError, StoppedError
+from log_server.errors import AdmissionError, BusyError, LogError, StoppedError
 from log_server.sequencer import Sequenced
 from verifier.errors import AuditError
 from verifier.tlog.merkle import TreeHead
@@ -30,6 +30,8 @@ __all__ = [
     "BATCH_ENTRIES",
     "BATCH_SECONDS",
     "MAX_BATCH_ENTRIES",
+    "MAX_COMMIT_BYTES",
+    "MAX_COMMIT_ENTRIES",
     "MAX_OUTSTANDING",
     "MAX_OUTSTANDING_BYTES",
     "RETRY_SECONDS",
@@ -43,15 +45,25 @@ BATCH_SECONDS = 0.05
 """Longest time from the start of a batch to the start of the next, while entries wait."""
 
 BATCH_ENTRIES = 4 * TILE_WIDTH
-"""Waiting entries that always start a batch: more in one cost hardly less each."""
+"""Waiting entries that always start a batch: enough of them to share its files and fsyncs."""
 
 MAX_BATCH_ENTRIES = 4096
-"""Waiting entries after which a batch takes no further submission."""
+"""Entries that one submission may have."""
+
+MAX_COMMIT_ENTRIES = 4 * MAX_BATCH_ENTRIES
+"""Entries of all submissions that go together into one commit.
+
+In a large log nearly every entry touches a page of the database's index of its own: the more go
+together, the more of them share one.
+"""
+
+MAX_COMMIT_BYTES = 2**24
+"""Bytes of the entries of one commit, unless one submission alone has more."""
 
 RETRY_SECONDS = 5.0
-"""Time after which an idle log asks again for the cosignatures that its newest head lacks."""
+"""Shortest time after which an idle log asks its witnesses again."""
 
-MAX_OUTSTANDING = 16_384
+MAX_OUTSTANDING = 2 * MAX_COMMIT_ENTRIES
 """Entries that may wait for their answer; more are refused with BusyError."""
 
 MAX_OUTSTANDING_BYTES = 2**26
@@ -70,6 +82,7 @@ class Acknowledgement:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     entries: Sequence[bytes]
+    size: int
     answer: asyncio.Future[Sequenced]
     since: float
 
@@ -79,6 +92,12 @@ class Committer(Protocol):
 
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         """Make entries durable and published; see ``Sequencer.commit``."""
+
+    def idle_seconds(self) -> float | None:
+        """After how long without entries to commit none, so that witnesses are asked again.
+
+        None: there is nobody to ask.
+        """
 
 
 class Observer(Protocol):
@@ -122,7 +141,6 @@ class Intake:
         self._enough_entries = 1
         self._oldest: float | None = None
         self._open = True
-        self._unpublished = False
         self._arrived = asyncio.Event()
         self._enough = asyncio.Event()
 
@@ -162,7 +180,7 @@ class Intake:
             self._tell_refused(len(entries), error)
             raise
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(entries, loop.create_future(), loop.time())
+        waiting = _Waiting(entries, size, loop.create_future(), loop.time())
         self._queue.append(waiting)
         self._queued += len(entries)
         self.outstanding += len(entries)
@@ -195,8 +213,9 @@ class Intake:
 
     async def _something_waits(self, thread: ThreadPoolExecutor) -> bool:
         while not self._arrived.is_set() and self.failure is None:
+            idle = self._sequencer.idle_seconds()
             try:
-                async with asyncio.timeout(RETRY_SECONDS if self._unpublished else None):
+                async with asyncio.timeout(None if idle is None else max(idle, RETRY_SECONDS)):
                     await self._arrived.wait()
             except TimeoutError:
                 await self._sequence((), thread)
@@ -204,10 +223,14 @@ class Intake:
 
     def _next_batch(self) -> tuple[_Waiting, ...]:
         batch: list[_Waiting] = []
-        count = 0
-        while self._queue and count < MAX_BATCH_ENTRIES:
+        count = size = 0
+        while self._queue:
+            following = self._queue[0]
+            count, size = count + len(following.entries), size + following.size
+            if batch and (count > MAX_COMMIT_ENTRIES or size > MAX_COMMIT_BYTES):
+                count -= len(following.entries)
+                break
             batch.append(self._queue.popleft())
-            count += len(batch[-1].entries)
         for _ in range(self._beyond_full_tile(count)):
             if len(batch[-1].entries) > 1:
                 break
@@ -246,7 +269,6 @@ class Intake:
         except BusyError as error:
             # Refused before anything was touched: it is the moment that is wrong, not the log.
             # For want of witnesses it is durable, and only the telling has to wait.
-            self._unpublished = isinstance(error, QuorumError)
             self._refuse(batch, error)
             return
         except AdmissionError as error:
@@ -264,15 +286,15 @@ class Intake:
         finally:
             self._oldest = None
             self.outstanding -= len(entries)
-            self._outstanding_bytes -= sum(map(len, entries))
-        self._unpublished = False
+            self._outstanding_bytes -= sum(waiting.size for waiting in batch)
+        is_news = bool(batch) or (self.last is not None and self.last.checkpoint != done.checkpoint)
         self.last = done
-        self._answer(batch, done)
+        self._answer(batch, done, is_news=is_news)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(next_start):
                 await self._enough.wait()
 
-    def _answer(self, batch: tuple[_Waiting, ...], done: Sequenced) -> None:
+    def _answer(self, batch: tuple[_Waiting, ...], done: Sequenced, *, is_news: bool) -> None:
         at = 0
         for waiting in batch:
             indices = done.indices[at : at + len(waiting.entries)]
@@ -280,7 +302,7 @@ class Intake:
             # A client that went away has cancelled its answer; its entry is logged all the same.
             if not waiting.answer.done():
                 waiting.answer.set_result(Sequenced(indices, done.tree, done.checkpoint))
-        if self._observer is not None:
+        if self._observer is not None and is_news:
             now = asyncio.get_running_loop().time()
             seconds = [(len(waiting.entries), now - waiting.since) for waiting in batch]
             self._observer.published(seconds=seconds, size=done.tree.size)

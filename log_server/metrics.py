@@ -78,13 +78,23 @@ class Metrics:
         self._outstanding.set_function(outstanding)
         self._connections.set_function(connections)
 
+    def watch_cosignatures(self, *, age: Callable[[], float]) -> None:
+        """Ask this, in seconds, whenever figures are read."""
+        gauge = Gauge(
+            "cvm_log_oldest_cosignature_age_seconds",
+            "Age of the oldest cosignature that counts for what is published",
+            registry=self._registry,
+        )
+        gauge.set_function(age)
+
     def published(self, *, seconds: Sequence[tuple[int, float]], size: int) -> None:
         """A batch is published; see ``intake.Observer``."""
         self._size.set(size)
         self._time.set(self._clock())
         entries = sum(count for count, _ in seconds)
         self._published.inc(entries)
-        self._batch.observe(entries)
+        if entries:
+            self._batch.observe(entries)
         for _, waited in seconds:
             self._seconds.observe(waited)
 

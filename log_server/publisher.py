@@ -1,23 +1,36 @@
 """The published directory: what clients, witnesses and mirrors read.
 
 A file is written and fsynced in the staging directory, then linked to its name, then the
-directory that got the name is fsynced. An existing name is never overwritten: a tile is a function
-of entries that are already committed, so different bytes mean damage, and are refused. Only the
-checkpoint is replaced, by rename.
+directory that got the name is fsynced; several are written at a time, in no order. An existing name
+is never overwritten: a tile is a function of entries that are already committed, so different bytes
+mean damage, and are refused. Only the checkpoint is replaced, by rename.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from itertools import count, islice
 from pathlib import Path
 from typing import Protocol
 
-from log_server.durable import read_file, replace_file, storage_errors, sync_folder, write_new
+from log_server.durable import (
+    read_file,
+    replace_file,
+    storage_error,
+    storage_errors,
+    sync_folder,
+    write_new,
+)
 from log_server.errors import DamagedError
 
 __all__ = ["CHECKPOINT_PATH", "DirectoryPublisher", "File", "Publisher"]
+
+_WRITERS = 4
+_GROUP = 16  # files that wait for their writers at a time, in memory
 
 CHECKPOINT_PATH = "checkpoint"
 """Where a log publishes its newest checkpoint (C2SP tlog-tiles)."""
@@ -51,23 +64,24 @@ class DirectoryPublisher:
     def __init__(self, root: Path, *, staging: Path) -> None:
         """Empty the staging directory: what lies there belongs to a write that never ended."""
         self._root = root
+        self._prefix = f"{root}/"
         self._staging = staging
         self._folders = {root}
-        self._count = 0
+        self._numbers = count()
         with storage_errors("staging"):
             for leftover in staging.iterdir():
                 leftover.unlink()
 
     def create(self, files: Iterable[File]) -> None:
         """Make files durable under new names; see ``Publisher.create``."""
+        remaining = iter(files)
         touched: set[Path] = set()
-        for path, content in files:
-            with storage_errors(path):
-                target = self._root / path
-                self._make_folder(target.parent)
-                self._create(target, path, content)
-                # Also when the file was there: a crash may have come between link and fsync.
-                touched.add(target.parent)
+        # Nearly all of it is waiting for the disk. The block ends when every writer has.
+        with ThreadPoolExecutor(_WRITERS, "cvm-log-files") as writers:
+            while group := tuple(islice(remaining, _GROUP)):
+                touched |= self._make_folders(group)
+                deque(writers.map(self._create, group), maxlen=0)
+        # Also where the files were there: a crash may have come between link and fsync.
         for folder in sorted(touched):
             with storage_errors(str(folder.relative_to(self._root))):
                 sync_folder(folder)
@@ -79,8 +93,10 @@ class DirectoryPublisher:
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file, None if there is none."""
-        with storage_errors(path):
-            return read_file(self._root / path)
+        try:
+            return read_file(self._prefix + path)
+        except OSError as error:
+            raise storage_error(path, error) from error
 
     def size(self, path: str) -> int | None:
         """Length of a file in bytes, None if there is none."""
@@ -90,20 +106,31 @@ class DirectoryPublisher:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def _create(self, target: Path, path: str, content: bytes) -> None:
-        present = read_file(target)
-        if present is None:
-            staged = self._free_name()
-            write_new(staged, content)
-            # Unlike rename, link never replaces: a second writer cannot slip in between.
-            os.link(staged, target)
-            staged.unlink()
-        elif present != content:
+    def _create(self, file: File) -> None:
+        path, content = file
+        target = self._root / path
+        with storage_errors(path):
+            present = read_file(target)
+            if present is None:
+                staged = self._free_name()
+                write_new(staged, content)
+                # Unlike rename, link never replaces: a second writer cannot slip in between.
+                os.link(staged, target)
+                staged.unlink()
+        if present not in (None, content):
             raise DamagedError(path, expected=_described(content), got=_described(present))
 
     def _free_name(self) -> Path:
-        self._count += 1
-        return self._staging / str(self._count)
+        return self._staging / str(next(self._numbers))
+
+    def _make_folders(self, files: Iterable[File]) -> set[Path]:
+        folders = set()
+        for path, _ in files:
+            folder = (self._root / path).parent
+            with storage_errors(path):
+                self._make_folder(folder)
+            folders.add(folder)
+        return folders
 
     def _make_folder(self, folder: Path) -> None:
         if folder in self._folders:

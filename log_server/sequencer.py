@@ -13,6 +13,7 @@ The order of a commit, and what a crash after each step leaves behind:
    checkpoint, which is still true. In a log with a witness policy the witnesses come between:
    they get nothing that is not anchored, and while too few of them cosign, the head stays durable
    and unpublished, nobody is told an index, and every further commit and every start asks again.
+   A commit also asks again, of no entries too, when what is published needs newer cosignatures.
 5. Return, and only now is anybody told an index. A crash before that leaves an entry that is in
    the log and not acknowledged; submitting it again gives its index.
 
@@ -34,6 +35,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from log_server.anchor import Anchor
 from log_server.errors import ClockError, DamagedError, QuorumError, StoppedError
@@ -43,7 +45,7 @@ from log_server.publisher import Publisher
 from log_server.recovery import recover
 from log_server.signer import Signer, sign_checkpoint
 from log_server.store.contract import Head, Row, Store, Transaction, milliseconds
-from log_server.tree import Growth, RightEdge, grow
+from log_server.tree import Growth, grow, grown_tree
 from log_server.witnessing import UNWITNESSED, Witnessing
 from verifier.tlog.checkpoint import Checkpoint
 from verifier.tlog.merkle import TreeHead, leaf_hash
@@ -92,6 +94,15 @@ class Sequencer:
         """The head that is durable, and published unless ``require_published`` says why not."""
         return self._head
 
+    @property
+    def witnessing(self) -> Witnessing:
+        """What cosigns the head."""
+        return self._witnessing
+
+    def idle_seconds(self) -> float | None:
+        """See ``intake.Committer.idle_seconds``."""
+        return 0.0 if self._checkpoint is None else self._witnessing.due_seconds()
+
     def require_published(self) -> None:
         """Raises QuorumError while too few witnesses cosigned the head. For any thread."""
         failure = self._witnessing.failure
@@ -123,14 +134,14 @@ class Sequencer:
             self._head = head
             self._checkpoint = None
         checkpoint = self._show()
-        known |= {row.leaf_hash: row.index for row in rows}
+        known.update((row.leaf_hash, row.index) for row in rows)
         indices = tuple(known[leaf] for leaf in leaves)
         return Sequenced(indices, self._head.tree, checkpoint)
 
     def _show(self) -> bytes:
         self._sound = False
         try:
-            if self._checkpoint is None:
+            if self._checkpoint is None or self._witnessing.due_seconds() == 0:
                 self._checkpoint = show(
                     self._head, publisher=self._publisher, witnessing=self._witnessing
                 )
@@ -154,7 +165,11 @@ class Sequencer:
         self, transaction: Transaction, rows: tuple[Row, ...], now: datetime
     ) -> tuple[Growth, Head]:
         transaction.insert(rows)
-        growth = _grow(self._edge, rows)
+        growth = grow(
+            self._edge,
+            entries=[row.entry for row in rows],
+            leaf_hashes=[row.leaf_hash for row in rows],
+        )
         start = self._head.tree.size
         stored = transaction.rows(start, start + len(rows))
         self._require_second_opinion(growth.edge.tree, rows, stored)
@@ -176,8 +191,8 @@ class Sequencer:
         # entries, and the old tree from the published files.
         if stored != rows:
             raise DamagedError("database entries", expected="the rows just inserted", got="others")
-        again = tuple(Row(row.index, row.entry, leaf_hash(row.entry)) for row in stored)
-        second = _grow(published_edge(self._publisher, self._head.tree), again).edge.tree
+        again = [leaf_hash(row.entry) for row in stored]
+        second = grown_tree(published_edge(self._publisher, self._head.tree), leaf_hashes=again)
         if second != tree:
             raise DamagedError(
                 "root before signing", expected=tree.root.hex(), got=second.root.hex()
@@ -188,9 +203,4 @@ def _new_rows(
     entries: Sequence[bytes], leaves: Sequence[bytes], known: dict[bytes, int], *, start: int
 ) -> tuple[Row, ...]:
     first = {leaf: entry for leaf, entry in zip(leaves, entries, strict=True) if leaf not in known}
-    return tuple(Row(start + n, entry, leaf) for n, (leaf, entry) in enumerate(first.items()))
-
-
-def _grow(edge: RightEdge, rows: Sequence[Row]) -> Growth:
-    entries = [row.entry for row in rows]
-    return grow(edge, entries=entries, leaf_hashes=[row.leaf_hash for row in rows])
+    return tuple(map(Row, count(start), first.values(), first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -15,9 +16,10 @@ import uvloop
 
 from log_server.admission import EntryParser
 from log_server.app import create_app
+from log_server.entry_queue import EntryQueue, OpenQueue
 from log_server.errors import ConfigurationError
 from log_server.health import Check, Health
-from log_server.intake import Committer, Intake
+from log_server.intake import Committer, Intake, Observer
 from log_server.metrics import Metrics
 from log_server.protocol import Connections, HttpProtocol
 from log_server.publisher import Publisher
@@ -26,12 +28,13 @@ from log_server.router import Router
 from log_server.writing import WritePath
 from verifier.tlog.note import VerificationKey
 
-__all__ = ["LogServer", "listen"]
+__all__ = ["LogServer", "listen", "queue_before"]
 
 _BACKLOG = 2048
 _LEAVE_SECONDS = 5.0
 _TICK_SECONDS = 1.0
 _SWITCH_SECONDS = 0.001
+_COLLECT_EVERY = 100_000
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,6 +49,21 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def queue_before(sequencer: Committer, *, require: Callable[[Sequence[bytes]], None]) -> OpenQueue:
+    """The queue of a server that has its log for itself; ``require`` is as for ``Intake``."""
+
+    def open_queue(observer: Observer, stopped: Callable[[], None]) -> Intake:
+        return Intake(
+            sequencer,
+            clock=lambda: datetime.now(UTC),
+            require=require,
+            stopped=stopped,
+            observer=observer,
+        )
+
+    return open_queue
+
+
 class LogServer:
     """Serves an open log from one listening socket until it is told to stop or the log fails."""
 
@@ -53,23 +71,22 @@ class LogServer:
         self,
         listener: socket.socket,
         *,
-        sequencer: Committer,
+        open_queue: OpenQueue,
         publisher: Publisher,
         keys: tuple[VerificationKey, ...],
         parse_entry: EntryParser,
         ready: Callable[[], None],
         metrics: Metrics,
-        require: Callable[[Sequence[bytes]], None],
         metrics_listener: socket.socket | None = None,
         checks: tuple[Check, ...] = (),
     ) -> None:
         """``ready`` is called when requests are answered.
 
-        ``require`` is as for ``Intake``; ``checks`` are further ones of ``/health``. Figures are
-        served only on ``metrics_listener``.
+        ``open_queue`` is called once, in the event loop; ``checks`` are further ones of
+        ``/health``. Figures are served only on ``metrics_listener``.
         """
         self._listener = listener
-        self._sequencer = sequencer
+        self._open_queue = open_queue
         self._publisher = publisher
         self._keys = keys
         self._parse_entry = parse_entry
@@ -77,7 +94,6 @@ class LogServer:
         self._metrics = metrics
         self._metrics_listener = metrics_listener
         self._checks = checks
-        self._require = require
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_asked = False
@@ -87,13 +103,17 @@ class LogServer:
 
         Raises the LogError that stopped the log, if one did.
         """
-        before = sys.getswitchinterval()
+        before, thresholds = sys.getswitchinterval(), gc.get_threshold()
         # uvloop takes the interpreter lock anew for every event; with Python's 5 ms, each could
         # wait that long for the sequencer's thread.
         sys.setswitchinterval(_SWITCH_SECONDS)
+        # A commit makes tens of thousands of objects, and none of them in a cycle: with Python's
+        # 700, a fifteenth of the time goes into looking for one.
+        gc.set_threshold(_COLLECT_EVERY, *thresholds[1:])
         try:
             uvloop.run(self._serve())
         finally:
+            gc.set_threshold(*thresholds)
             sys.setswitchinterval(before)
 
     def stop(self) -> None:
@@ -106,13 +126,7 @@ class LogServer:
         loop = self._loop = asyncio.get_running_loop()
         # A log that failed must not go on answering 503: ending lets a supervisor start it again,
         # and starting is what repairs.
-        intake = Intake(
-            self._sequencer,
-            clock=lambda: datetime.now(UTC),
-            require=self._require,
-            stopped=self._stopping.set,
-            observer=self._metrics,
-        )
+        intake = self._open_queue(self._metrics, self._stopping.set)
         shared = self._connections(intake, loop)
         listeners = [self._listener]
         if self._metrics_listener is not None:
@@ -137,7 +151,9 @@ class LogServer:
         if intake.failure is not None:
             raise intake.failure
 
-    def _connections(self, intake: Intake, loop: asyncio.AbstractEventLoop) -> list[Connections]:
+    def _connections(
+        self, intake: EntryQueue, loop: asyncio.AbstractEventLoop
+    ) -> list[Connections]:
         app = create_app(
             reading=ReadPath(self._publisher),
             writing=WritePath(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,14 +18,14 @@ from log_server.durable import storage_errors, sync_folder, write_new
 from log_server.errors import ConfigurationError, DamagedError, MissingError, OversizedError
 from log_server.examination import Damage
 from log_server.fsck import examine
-from log_server.log_folder import LogFolder
+from log_server.log_folder import LogFolder, create_store, open_store
 from log_server.publication import show
 from log_server.publisher import CHECKPOINT_PATH, DirectoryPublisher, File
 from log_server.recovery import recover
 from log_server.signer import read_signers
 from log_server.source import DirectorySource, LogSource
 from log_server.store.contract import Head, Row, milliseconds
-from log_server.store.sqlite import SqliteStore
+from log_server.store.database_url import DatabaseUrl
 from log_server.witnessing import UNWITNESSED
 from verifier.errors import FetchError, ParseError, VerificationError
 from verifier.tlog.checkpoint import open_checkpoint
@@ -82,23 +82,24 @@ def import_log(
     keys: tuple[VerificationKey, ...],
     newest: bytes,
     now: datetime,
+    database: DatabaseUrl | None = None,
 ) -> TreeHead:
     """Make the log of an exported folder, able to grow, in the new directory ``root``.
+
+    Its entries go into the PostgreSQL ``database``, or into a file without one.
 
     ``keys`` are what the importer knows the log by, ``newest`` is the newest checkpoint that is
     known to have been published: a log that goes on from an older one forks. Raises
     RolledBackError and ForkedError for an export that does not reach it, DamagedError for one
-    that is not sound, ConfigurationError for other keys, StorageError.
+    that is not sound, ConfigurationError for other keys and for an entry that is there twice,
+    StorageError. Holds the hash of every entry in memory, about 150 bytes each.
     """
-    signers = read_signers(key_file)
-    own = tuple(signer.key for signer in signers)
-    if set(own) != set(keys):
-        expected, got = " and ".join(map(str, keys)), " and ".join(map(str, own))
-        raise ConfigurationError(key_file.name, expected=expected, got=got)
+    own = _own_keys(key_file, keys)
     source = DirectorySource(exported)
     raw = _fetch(source, CHECKPOINT_PATH, MAX_NOTE_SIZE)
     head = Head(_require_sound(source, keys), raw, milliseconds(now))
     _opened("newest known checkpoint", newest, keys)
+    _require_no_entry_twice(source, head.tree.size)
     with _made_beside(root) as made:
         folder = LogFolder(made)
         with storage_errors(str(root)):
@@ -106,8 +107,8 @@ def import_log(
             folder.public.mkdir()
             write_new(folder.key, key_file.read_bytes(), mode=0o600)
         FileAnchor(folder.anchor).write(newest)
-        SqliteStore.create(folder.database, head=head)
-        with closing(SqliteStore(folder.database)) as store:
+        create_store(folder, database, head=head)
+        with open_store(folder, origin=own[0].name) as store:
             for rows in _rows(source, head.tree.size):
                 with store.begin(expected=head) as transaction:
                     transaction.insert(rows)
@@ -123,6 +124,14 @@ def import_log(
             made.rename(root)
             sync_folder(root.parent)
     return head.tree
+
+
+def _own_keys(key_file: Path, known: tuple[VerificationKey, ...]) -> tuple[VerificationKey, ...]:
+    own = tuple(signer.key for signer in read_signers(key_file))
+    if set(own) != set(known):
+        expected, got = " and ".join(map(str, known)), " and ".join(map(str, own))
+        raise ConfigurationError(key_file.name, expected=expected, got=got)
+    return own
 
 
 @contextmanager
@@ -146,6 +155,20 @@ def _require_sound(source: LogSource, keys: tuple[VerificationKey, ...]) -> Tree
     if examined.tree is None:
         raise DamagedError(CHECKPOINT_PATH, expected="a signed checkpoint", got="none")
     return examined.tree
+
+
+def _require_no_entry_twice(source: LogSource, size: int) -> None:
+    first: dict[bytes, int] = {}
+    for rows in _rows(source, size):
+        for row in rows:
+            before = first.setdefault(row.leaf_hash, row.index)
+            if before != row.index:
+                raise ConfigurationError(
+                    "entries of the log",
+                    expected="each entry once: a log here answers it with the index that it has",
+                    got=f"entry {row.index} is entry {before} again",
+                    hint="the log is sound, and stays readable as it is; it cannot grow here",
+                )
 
 
 def _files(source: LogSource, size: int) -> Iterator[File]:

@@ -40,6 +40,7 @@ __all__ = [
     "RightEdge",
     "consistency_proof",
     "grow",
+    "grown_tree",
     "inclusion_proof",
     "read_edge",
     "split_hashes",
@@ -98,19 +99,36 @@ def grow(edge: RightEdge, *, entries: Sequence[bytes], leaf_hashes: Sequence[byt
     pending = (*edge.entries, *entries)
     files = list(_bundles(edge.size // TILE_WIDTH, pending))
     levels: list[bytes] = []
-    added = b"".join(leaf_hashes)
-    while added or len(levels) < len(edge.levels):
-        level = len(levels)
-        joined = (edge.levels[level] if level < len(edge.levels) else b"") + added
+    for level, (joined, is_new) in enumerate(_grown_levels(edge, leaf_hashes)):
         first = (edge.size >> (level * TILE_HEIGHT)) // TILE_WIDTH
         # A tile that got no hash is on the disk already, under the same name.
-        if added:
+        if is_new:
             files.extend(_tiles(level, first, joined))
-        full = len(joined) // TILE_BYTES * TILE_BYTES
-        added = b"".join(range_hash(split_hashes(tile)) for tile in _cut(joined[:full]))
-        levels.append(joined[full:])
+        levels.append(_unfinished(joined))
     unfinished = pending[len(pending) // TILE_WIDTH * TILE_WIDTH :]
     return Growth(RightEdge(edge.size + len(entries), unfinished, tuple(levels)), tuple(files))
+
+
+def grown_tree(edge: RightEdge, *, leaf_hashes: Sequence[bytes]) -> TreeHead:
+    """Size and root of the log that ends in ``edge`` when these leaf hashes are appended."""
+    levels = tuple(_unfinished(joined) for joined, _ in _grown_levels(edge, leaf_hashes))
+    return RightEdge(edge.size + len(leaf_hashes), (), levels).tree
+
+
+def _grown_levels(edge: RightEdge, leaf_hashes: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Of each level: its hashes from the unfinished tile on, joined, and whether any is new."""
+    added = b"".join(leaf_hashes)
+    level = 0
+    while added or level < len(edge.levels):
+        joined = (edge.levels[level] if level < len(edge.levels) else b"") + added
+        yield joined, bool(added)
+        full = joined[: len(joined) // TILE_BYTES * TILE_BYTES]
+        added = b"".join(range_hash(split_hashes(tile)) for tile in _cut(full))
+        level += 1
+
+
+def _unfinished(joined: bytes) -> bytes:
+    return joined[len(joined) // TILE_BYTES * TILE_BYTES :]
 
 
 def _bundles(first: int, entries: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:

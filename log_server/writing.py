@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import NoReturn
 
 from log_server.admission import EntryParser, admit, prove
+from log_server.entry_queue import EntryQueue
 from log_server.errors import EntrySizeError
 from log_server.exchange import CORS, Answer, Request
-from log_server.intake import MAX_BATCH_ENTRIES, Intake
+from log_server.intake import MAX_BATCH_ENTRIES
 from log_server.publisher import Publisher
-from verifier.errors import AuditError, ParseError
+from verifier.errors import ParseError
+from verifier.tlog.tile import MAX_ENTRY
 
 __all__ = ["MAX_BATCH_BYTES", "WritePath", "parse_batch"]
 
@@ -28,7 +31,9 @@ _TEXT = "text/plain; charset=utf-8"
 class WritePath:
     """Answers POST through an intake."""
 
-    def __init__(self, *, intake: Intake, publisher: Publisher, parse_entry: EntryParser) -> None:
+    def __init__(
+        self, *, intake: EntryQueue, publisher: Publisher, parse_entry: EntryParser
+    ) -> None:
         self._intake = intake
         self._publisher = publisher
         self._parse_entry = parse_entry
@@ -58,24 +63,26 @@ def parse_batch(raw: bytes) -> tuple[bytes, ...]:
     Raises ParseError, which names the entry; EntrySizeError for too many.
     """
     entries: list[bytes] = []
-    position = 0
-    while position < len(raw):
+    position, end = 0, len(raw)
+    while position < end:
         start = position + 2
         position = start + int.from_bytes(raw[position:start], "big")
-        number = len(entries)
-        if start > len(raw) or position > len(raw):
-            got = f"{len(raw)} bytes, and the entry ends at {max(start, position)}"
-            raise ParseError(f"entry {number} of the batch", expected="a whole entry", got=got)
-        if number == MAX_BATCH_ENTRIES:
-            raise EntrySizeError("batch", expected=f"at most {number} entries", got="more")
-        try:
-            entries.append(admit(raw[start:position]))
-        except AuditError as error:
-            what = f"entry {number} of the batch"
-            raise ParseError(what, expected=error.expected, got=error.got) from error
+        if position > end or position == start or len(entries) == MAX_BATCH_ENTRIES:
+            _refuse_entry(len(entries), position, end)
+        entries.append(raw[start:position])
     if not entries:
         raise ParseError("batch", expected=f"1 to {MAX_BATCH_ENTRIES} entries", got="none")
     return tuple(entries)
+
+
+def _refuse_entry(number: int, position: int, end: int) -> NoReturn:
+    what = f"entry {number} of the batch"
+    if position > end:
+        got = f"{end} bytes, and the entry ends at {position}"
+        raise ParseError(what, expected="a whole entry", got=got)
+    if number == MAX_BATCH_ENTRIES:
+        raise EntrySizeError("batch", expected=f"at most {number} entries", got="more")
+    raise ParseError(what, expected=f"1 to {MAX_ENTRY} bytes", got="0 bytes")
 
 
 def _json(members: dict[str, object]) -> Answer:

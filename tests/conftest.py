@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import Cluster, cluster, postgresql_is_owed, programs
+
 _VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 _ADDRESSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
 _RESOLVED = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
@@ -82,3 +84,16 @@ def vectors() -> Path:
 def vectors_are_owed(environment: Mapping[str, str]) -> bool:
     """Whether their absence is a failure."""
     return bool(environment.get("CI")) and environment.get("CVM_AUDIT_NO_VECTORS") != "1"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL cluster of our own. In CI its absence is a failure."""
+    binaries = programs()
+    if binaries is None:
+        reason = "no PostgreSQL on this machine: apt-get install postgresql"
+        if postgresql_is_owed(os.environ):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with cluster(binaries) as running:
+        yield running

@@ -23,6 +23,7 @@ __all__ = ["command", "parse_keys"]
 
 _TERMINAL_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 10.0
+_DATABASES = ("log.db", "database")
 
 
 @click.command("fsck")
@@ -57,7 +58,8 @@ def command(context: click.Context, location: str, vkeys: tuple[str, ...]) -> No
 
 
 def _with_database(root: Path, keys: tuple[VerificationKey, ...], examined: Examined) -> Examined:
-    if not (root / "log.db").is_file():
+    name = next((name for name in _DATABASES if (root / name).is_file()), None)
+    if name is None:
         return examined
     # Imported here: who examines a log elsewhere needs no database.
     folder = importlib.import_module("log_server.log_folder")
@@ -66,7 +68,7 @@ def _with_database(root: Path, keys: tuple[VerificationKey, ...], examined: Exam
     except LockedError as error:
         click.echo(f"cvm-log: database not examined: {error}", err=True)
     except LogError as error:
-        click.echo(str(Damage(f"log.db: {error.what}", error.expected, error.got)))
+        click.echo(str(Damage(f"{name}: {error.what}", error.expected, error.got)))
         return Examined(examined.tree, examined.damaged + 1)
     return examined
 

@@ -9,6 +9,7 @@ import click
 
 from log_server.cli.fsck import parse_keys
 from log_server.errors import ConfigurationError
+from log_server.store.database_url import parse_database_url
 from log_server.transfer import import_log
 from verifier.tlog.note import MAX_NOTE_SIZE
 
@@ -34,8 +35,19 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Newest checkpoint known anywhere: the old anchor, or what a witness has.",
 )
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Keep the entries in this PostgreSQL database: postgresql+psycopg://USER@HOST/NAME.",
+)
 def command(
-    exported: Path, folder: Path, *, vkeys: tuple[str, ...], key_file: Path, newest: Path
+    exported: Path,
+    folder: Path,
+    *,
+    vkeys: tuple[str, ...],
+    key_file: Path,
+    newest: Path,
+    database: str | None,
 ) -> None:
     """Make the log of an exported FOLDER, able to grow, in the new directory DIR.
 
@@ -50,6 +62,7 @@ def command(
         keys=parse_keys(vkeys),
         newest=_read(newest),
         now=datetime.now(UTC),
+        database=None if database is None else parse_database_url(database),
     )
     click.echo(f"size {tree.size}")
     click.echo(f"root {tree.root.hex()}")

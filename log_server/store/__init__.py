@@ -1,4 +1,4 @@
-"""The database of a log: ``contract`` says what is asked, ``sqlite`` answers it."""
+"""The database of a log: ``contract`` says what is asked, ``sqlite`` and ``postgresql`` answer."""
 
 from __future__ import annotations
 

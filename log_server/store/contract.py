@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from verifier.tlog.merkle import TreeHead
 
@@ -32,11 +32,10 @@ class Head:
     timestamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A stored entry: its index, its bytes and the leaf hash that was stored beside them."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a row
     entry: bytes
     leaf_hash: bytes
 

@@ -18,7 +18,7 @@ from log_server.log_folder import LogFolder, create_log, open_log
 from log_server.metrics import Metrics
 from log_server.publisher import DirectoryPublisher
 from log_server.sequencer import Sequenced, Sequencer
-from log_server.server import LogServer, listen
+from log_server.server import LogServer, listen, queue_before
 from tests.faults.faulty_log import LOST, Faults, open_faulty
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -47,13 +47,12 @@ def test_a_failing_disk_is_503_and_the_end_of_the_server(tmp_path: Path, name: s
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             server = LogServer(
                 listener,
-                sequencer=sequencer,
+                open_queue=queue_before(sequencer, require=lambda _: None),
                 publisher=publisher,
                 parse_entry=bytes,
                 ready=answered.set,
                 keys=(),
                 metrics=Metrics(size=0, timestamp=0, clock=time.time),
-                require=lambda _: None,
             )
 
             def run() -> None:
@@ -86,6 +85,9 @@ class _SlowSequencer:
         self.began = threading.Event()
         self._inner = inner
 
+    def idle_seconds(self) -> float | None:
+        return None
+
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         self.began.set()
         assert self.gate.wait(30)
@@ -102,13 +104,12 @@ def test_too_many_waiting_entries_are_503(tmp_path: Path, monkeypatch: pytest.Mo
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/add"
         server = LogServer(
             listener,
-            sequencer=slow,
+            open_queue=queue_before(slow, require=lambda _: None),
             publisher=log.publisher,
             parse_entry=bytes,
             ready=answered.set,
             keys=log.keys,
             metrics=Metrics(size=0, timestamp=0, clock=time.time),
-            require=lambda _: None,
         )
         thread = threading.Thread(target=server.run)
         thread.start()

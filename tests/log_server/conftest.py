@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from log_server.admission import EntryParser
+from log_server.health import Check
 from log_server.log_folder import OpenLog, create_log, open_log
 from log_server.metrics import Metrics
-from log_server.server import LogServer, listen
+from log_server.server import LogServer, listen, queue_before
+from tests.log_server.witnessed import Field
 from verifier.tlog.note import VerificationKey
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -46,22 +48,28 @@ def open_test_log(log_root: Path) -> Iterator[OpenLog]:
 
 
 @pytest.fixture
+def field(tmp_path: Path) -> Field:
+    return Field(tmp_path, NOW)
+
+
+@pytest.fixture
 def serving() -> Serve:
     @contextmanager
-    def serve(log: OpenLog, *, parse_entry: EntryParser = bytes) -> Iterator[str]:
+    def serve(
+        log: OpenLog, *, parse_entry: EntryParser = bytes, checks: tuple[Check, ...] = ()
+    ) -> Iterator[str]:
         answered = threading.Event()
         with listen("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             server = LogServer(
                 listener,
-                sequencer=log.sequencer,
+                open_queue=queue_before(log.sequencer, require=log.sequencer.admission.require),
                 publisher=log.publisher,
                 parse_entry=parse_entry,
                 ready=answered.set,
                 keys=log.keys,
                 metrics=Metrics(size=0, timestamp=0, clock=time.time),
-                require=log.sequencer.admission.require,
-                checks=(log.sequencer.require_published,),
+                checks=(log.sequencer.require_published, *checks),
             )
             thread = threading.Thread(target=server.run)
             thread.start()

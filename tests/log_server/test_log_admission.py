@@ -136,6 +136,11 @@ class _Silent:
     """Witnesses of which none answers."""
 
     failure = QuorumError("quorum", expected="1 of 1", got="0")
+    cosigned_at: int | None = None
+    unrefreshed = ""
+
+    def due_seconds(self) -> float | None:
+        return None
 
     def cosigned(self, head: Head, *, present: bytes | None, read: Callable[[str], bytes]) -> bytes:
         del head, present, read

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -73,11 +75,25 @@ def test_a_malformed_batch(
     assert open_test_log.sequencer.head.tree.size == 0
 
 
+def test_the_interpreter_is_left_as_it_was(open_test_log: OpenLog, serving: Serve) -> None:
+    before = (gc.get_threshold(), sys.getswitchinterval())
+    with serving(open_test_log):
+        assert gc.get_threshold()[0] > before[0][0]
+        assert sys.getswitchinterval() < before[1]
+    assert (gc.get_threshold(), sys.getswitchinterval()) == before
+
+
 def test_parsing_a_batch() -> None:
     assert parse_batch(_framed(b"a", b"bc")) == (b"a", b"bc")
     with pytest.raises(ParseError) as caught:
         parse_batch(_framed(b"a")[:-1])
     assert caught.value.what == "entry 0 of the batch"
+    with pytest.raises(ParseError) as cut:
+        parse_batch(_framed(b"a") + b"\x00")
+    assert (cut.value.what, cut.value.got) == (
+        "entry 1 of the batch",
+        "4 bytes, and the entry ends at 5",
+    )
     with pytest.raises(EntrySizeError) as large:
         parse_batch(_framed(b"a") * (MAX_BATCH_ENTRIES + 1))
     assert large.value.expected == "at most 4096 entries"

@@ -47,6 +47,33 @@ def test_other_bytes_are_refused_and_the_file_stays(publisher: DirectoryPublishe
     assert publisher.read("tile/0/000") == b"tile"
 
 
+def test_many_files_at_a_time(publisher: DirectoryPublisher, tmp_path: Path) -> None:
+    files = [
+        (f"tile/{level}/{index:03d}", b"%d" % index) for level in (0, 1) for index in range(99)
+    ]
+    publisher.create(iter(files))
+    assert [(path, publisher.read(path)) for path, _ in files] == files
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_one_of_many_files_is_damaged(publisher: DirectoryPublisher) -> None:
+    files = [(f"tile/0/{index:03d}", b"%d" % index) for index in range(99)]
+    publisher.create([("tile/0/050", b"other")])
+    with pytest.raises(DamagedError) as caught:
+        publisher.create(files)
+    assert caught.value.what == "tile/0/050"
+    assert publisher.read("tile/0/050") == b"other"
+
+
+def test_many_files_that_cannot_be_written(publisher: DirectoryPublisher, tmp_path: Path) -> None:
+    (tmp_path / "staging").rmdir()
+    with pytest.raises(StorageError) as caught:
+        publisher.create([(f"tile/0/{index:03d}", b"tile") for index in range(99)])
+    assert caught.value.what.startswith("tile/0/")
+    assert caught.value.got == "No such file or directory"
+    assert list((tmp_path / "public/tile/0").iterdir()) == []
+
+
 def test_replace(publisher: DirectoryPublisher) -> None:
     publisher.replace("checkpoint", b"one")
     publisher.replace("checkpoint", b"two")

@@ -30,6 +30,9 @@ class _Gated:
         self.failure: StorageError | None = None
         self._log = log
 
+    def idle_seconds(self) -> float | None:
+        return None
+
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         assert self.gate.wait(10)
         if self.failure is not None:

@@ -30,6 +30,9 @@ class _MemorySequencer:
         self.gate.set()
         self.failure: Exception | None = None
 
+    def idle_seconds(self) -> float | None:
+        return None
+
     def commit(self, entries: Sequence[bytes], *, now: datetime) -> Sequenced:
         del now
         assert self.gate.wait(10)
@@ -165,7 +168,7 @@ def test_a_submission_of_many_stays_together(now: datetime) -> None:
 
 
 def test_a_batch_is_bounded(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake_module, "MAX_BATCH_ENTRIES", 10)
+    monkeypatch.setattr(intake_module, "MAX_COMMIT_ENTRIES", 10)
     sequencer = _MemorySequencer()
 
     async def story(intake: Intake) -> None:
@@ -173,6 +176,33 @@ def test_a_batch_is_bounded(now: datetime, monkeypatch: pytest.MonkeyPatch) -> N
 
     _run(sequencer, now, story)
     assert max(map(len, sequencer.batches)) == 10
+
+
+def test_submissions_of_many_share_a_commit_that_is_bounded(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "MAX_COMMIT_ENTRIES", 100)
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        many = [intake.submit(tuple(b"%d" % n for n in range(40))) for _ in range(5)]
+        large = intake.submit(tuple(b"%d" % number for number in range(300)))
+        assert (await many[4]).indices == tuple(range(160, 200))
+        assert (await large).indices == tuple(range(200, 500))
+
+    _run(sequencer, now, story)
+    assert list(map(len, sequencer.batches)) == [80, 80, 40, 300]
+
+
+def test_the_bytes_of_a_commit_are_bounded(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "MAX_COMMIT_BYTES", 100)
+    sequencer = _MemorySequencer()
+
+    async def story(intake: Intake) -> None:
+        await asyncio.gather(*(intake.submit((bytes(size),)) for size in (30, 70, 1, 200, 50)))
+
+    _run(sequencer, now, story)
+    assert [sum(map(len, batch)) for batch in sequencer.batches] == [100, 1, 200, 50]
 
 
 def test_what_is_not_admitted_is_not_queued(now: datetime) -> None:
@@ -239,7 +269,7 @@ def test_too_many_entries(now: datetime) -> None:
         with pytest.raises(BusyError) as caught:
             await intake.add(b"one more")
         assert caught.value.what == "waiting entries"
-        assert caught.value.expected == "at most 16384 entries and 67108864 bytes"
+        assert caught.value.expected == "at most 32768 entries and 67108864 bytes"
         sequencer.gate.set()
         await asyncio.gather(*waiting)
         await intake.add(b"one more")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import requests
@@ -52,6 +54,24 @@ def test_figures_of_what_happened() -> None:
     assert all(name.startswith("cvm_log_") for name in after)
 
 
+def test_the_age_of_cosignatures() -> None:
+    metrics = Metrics(size=7, timestamp=1000.5, clock=lambda: 2000.25)
+    assert "cvm_log_oldest_cosignature_age_seconds" not in _read(metrics)
+    ages = [math.nan, 12.5]
+    metrics.watch_cosignatures(age=lambda: ages.pop(0))
+    assert math.isnan(_read(metrics)["cvm_log_oldest_cosignature_age_seconds"])
+    assert _read(metrics)["cvm_log_oldest_cosignature_age_seconds"] == 12.5
+
+
+def test_a_checkpoint_that_is_published_again_is_no_batch() -> None:
+    metrics = Metrics(size=7, timestamp=1000.5, clock=lambda: 2000.25)
+    metrics.published(seconds=[], size=7)
+    figures = _read(metrics)
+    assert figures["cvm_log_last_checkpoint_timestamp_seconds"] == 2000.25
+    assert figures["cvm_log_batch_entries_count"] == 0
+    assert figures['cvm_log_adds_total{outcome="published"}'] == 0
+
+
 def test_the_listener_for_figures(log_root: Path) -> None:
     command = [sys.executable, "-m", "log_server.cli", "serve", str(log_root)]
     with subprocess.Popen(
@@ -64,7 +84,8 @@ def test_the_listener_for_figures(log_root: Path) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         url = process.stdout.readline().removeprefix("listening on ").strip()
-        figures = process.stderr.readline().removeprefix("cvm-log: figures on ").strip()
+        (said,) = islice((line for line in process.stderr if "figures on " in line), 1)
+        figures = said.removeprefix("cvm-log: figures on ").strip()
         try:
             assert requests.post(f"{url}/add", data=b"one", timeout=10).text == "0"
             response = requests.get(figures, timeout=10)

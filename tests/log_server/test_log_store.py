@@ -7,21 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from log_server.errors import ConfigurationError, HeadMovedError, StorageError
-from log_server.store.contract import Head, Row
+from log_server.errors import ConfigurationError, StorageError
+from log_server.store.contract import Row
 from log_server.store.sqlite import Journal, SqliteStore, journal_for
-from verifier.tlog.merkle import EMPTY_ROOT, TreeHead, leaf_hash
-
-EMPTY = Head(TreeHead(0, EMPTY_ROOT), b"checkpoint 0", 1000)
-
-
-def _head(size: int, *, root: bytes = b"r" * 32) -> Head:
-    return Head(TreeHead(size, root), b"checkpoint %d" % size, 1000 + size)
-
-
-def _rows(start: int, count: int) -> tuple[Row, ...]:
-    entries = [b"entry-%d" % number for number in range(start, start + count)]
-    return tuple(Row(start + n, entry, leaf_hash(entry)) for n, entry in enumerate(entries))
+from tests.log_server.storing import EMPTY, append, rows_of
+from verifier.tlog.merkle import leaf_hash
 
 
 @pytest.fixture
@@ -35,71 +25,6 @@ def database(tmp_path: Path) -> Path:
 def store(database: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(database)) as opened:
         yield opened
-
-
-def _append(store: SqliteStore, head: Head, rows: tuple[Row, ...]) -> Head:
-    new = _head(rows[-1].index + 1)
-    with store.begin(expected=head) as transaction:
-        transaction.insert(rows)
-        transaction.advance(new)
-    return new
-
-
-def test_a_commit_is_there_for_the_next_program(database: Path) -> None:
-    with closing(SqliteStore(database)) as store:
-        assert store.head() == EMPTY
-        new = _append(store, EMPTY, _rows(0, 3))
-    with closing(SqliteStore(database)) as store:
-        assert store.head() == new
-        assert store.rows(0, 10) == _rows(0, 3)
-        assert store.rows(1, 2) == _rows(1, 1)
-
-
-def test_indices_of_known_hashes(store: SqliteStore) -> None:
-    head = _append(store, EMPTY, _rows(0, 1200))
-    asked = tuple(row.leaf_hash for row in _rows(600, 1200))
-    with store.begin(expected=head) as transaction:
-        known = transaction.indices(asked)
-    assert known == {row.leaf_hash: row.index for row in _rows(600, 600)}
-
-
-def test_an_exception_rolls_back(store: SqliteStore) -> None:
-    def fail() -> None:
-        with store.begin(expected=EMPTY) as transaction:
-            transaction.insert(_rows(0, 1))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert (store.head(), store.rows(0, 1)) == (EMPTY, ())
-
-
-def test_a_writer_with_an_older_head_is_refused_before_it_writes(store: SqliteStore) -> None:
-    _append(store, EMPTY, _rows(0, 1))
-    with pytest.raises(HeadMovedError) as caught, store.begin(expected=EMPTY):
-        pytest.fail("the transaction began")
-    assert caught.value.expected == f"size 0 root {EMPTY_ROOT.hex()}"
-    assert caught.value.got == f"size 1 root {(b'r' * 32).hex()}"
-
-
-def test_of_two_stores_on_one_database_the_second_is_refused(database: Path) -> None:
-    with closing(SqliteStore(database)) as first, closing(SqliteStore(database)) as second:
-        assert first.head() == second.head()
-        _append(first, EMPTY, _rows(0, 1))
-        with pytest.raises(HeadMovedError):
-            _append(second, EMPTY, _rows(0, 1))
-
-
-def test_advance_is_a_compare_and_swap(store: SqliteStore) -> None:
-    def advance_twice() -> None:
-        with store.begin(expected=EMPTY) as transaction:
-            transaction.advance(_head(1))
-            transaction.advance(_head(2))
-
-    with pytest.raises(HeadMovedError) as caught:
-        advance_twice()
-    assert (caught.value.expected, caught.value.got) == ("size 0", "another head")
-    assert store.head() == EMPTY
 
 
 @pytest.mark.parametrize(
@@ -143,36 +68,54 @@ def test_advance_is_a_compare_and_swap(store: SqliteStore) -> None:
 def test_the_database_itself_refuses(
     store: SqliteStore, database: Path, statement: str, message: str
 ) -> None:
-    _append(store, EMPTY, _rows(0, 1))
+    append(store, EMPTY, rows_of(0, 1))
     with closing(sqlite3.connect(database)) as anyone, pytest.raises(sqlite3.Error) as caught:
         anyone.execute(statement)
     assert str(caught.value) == message
 
 
 def test_replace_does_not_get_around_the_triggers(store: SqliteStore) -> None:
-    head = _append(store, EMPTY, _rows(0, 1))
+    head = append(store, EMPTY, rows_of(0, 1))
     sql = "INSERT OR REPLACE INTO entries VALUES (0, x'00', zeroblob(32))"
     with pytest.raises(StorageError) as caught, store.begin(expected=head) as transaction:
         transaction._connection.exec_driver_sql(sql)
     assert caught.value.what == "database"
     assert "append-only" in caught.value.got
-    assert store.rows(0, 1) == _rows(0, 1)
+    assert store.rows(0, 1) == rows_of(0, 1)
 
 
-def test_a_gap_is_refused(store: SqliteStore) -> None:
-    with pytest.raises(StorageError, match="index out of order"):
-        _append(store, EMPTY, _rows(1, 1))
+def test_rows_of_any_size_come_back(store: SqliteStore) -> None:
+    sizes = (1, 65_535, 2, *range(90, 110), 999, 1000, 9_999, 10_000, 65_535, 1)
+    entries = [bytes([number]) * size for number, size in enumerate(sizes)]
+    rows = tuple(Row(n, entry, leaf_hash(entry)) for n, entry in enumerate(entries))
+    append(store, EMPTY, rows)
+    assert store.rows(0, len(rows) + 1) == rows
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Row(2, b"", bytes(32)), "CHECK constraint failed: entry_size"),
+        (Row(2, bytes(65_536), bytes(32)), "CHECK constraint failed: entry_size"),
+        (Row(2, b"one", bytes(31)), "CHECK constraint failed: leaf_size"),
+    ],
+)
+def test_of_wrong_rows_none_is_inserted(store: SqliteStore, wrong: Row, message: str) -> None:
+    with pytest.raises(StorageError) as caught:
+        append(store, EMPTY, (*rows_of(0, 2), wrong))
+    assert caught.value.got == message
+    assert (store.head(), store.rows(0, 9)) == (EMPTY, ())
 
 
 @pytest.mark.parametrize(
     ("version", "mode", "synchronous"),
     [
-        ((3, 7, 0), "DELETE", "EXTRA"),
-        ((3, 40, 1), "DELETE", "EXTRA"),
-        ((3, 51, 2), "DELETE", "EXTRA"),
+        ((3, 7, 0), "PERSIST", "EXTRA"),
+        ((3, 40, 1), "PERSIST", "EXTRA"),
+        ((3, 51, 2), "PERSIST", "EXTRA"),
         ((3, 51, 3), "WAL", "FULL"),
         ((3, 51, 9), "WAL", "FULL"),
-        ((3, 52, 0), "DELETE", "EXTRA"),
+        ((3, 52, 0), "PERSIST", "EXTRA"),
         ((3, 53, 0), "WAL", "FULL"),
         ((4, 0, 0), "WAL", "FULL"),
     ],
@@ -187,7 +130,7 @@ def test_write_ahead_logging_only_where_it_loses_nothing(
 @pytest.mark.parametrize(
     ("journal", "mode", "level"),
     [
-        (journal_for((3, 51, 2)), "delete", 3),
+        (journal_for((3, 51, 2)), "persist", 3),
         (journal_for((3, 51, 3)), "wal", 2),
     ],
 )
@@ -199,7 +142,7 @@ def test_the_gate_reaches_the_database(
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == mode
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == level
         assert connection.exec_driver_sql("PRAGMA mmap_size").scalar_one() == 0
-        _append(store, EMPTY, _rows(0, 2))
+        append(store, EMPTY, rows_of(0, 2))
     assert str(journal).endswith(f"journal_mode={mode.upper()} synchronous={journal.synchronous}")
 
 

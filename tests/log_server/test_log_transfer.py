@@ -18,9 +18,11 @@ from log_server.errors import (
 )
 from log_server.freeze import MAX_REASON, freeze
 from log_server.log_folder import create_log, open_log
+from log_server.signer import read_signers
 from log_server.source import DirectorySource
 from log_server.transfer import export_log, import_log
 from tests.log_server.examining import require_sound
+from tests.log_server.foreign import publish_foreign
 from verifier.tlog.note import VerificationKey
 from verifier.tlog.tile import bundle_path, bundles_for_size, tile_path, tiles_for_size
 
@@ -226,3 +228,26 @@ def test_a_reason_that_is_none(tmp_path: Path, filled: Path, reason: str, now: d
         freeze(tmp_path / "frozen", tree=log.sequencer.head.tree, reason=reason, now=now)
     assert caught.value.what == "reason"
     assert not (tmp_path / "frozen").exists()
+
+
+def test_a_foreign_log_that_has_an_entry_twice(
+    log_root: Path, log_key: VerificationKey, now: datetime, tmp_path: Path
+) -> None:
+    # Sound by every format, and read and audited like any other: but an index for every entry is
+    # what a log of ours answers.
+    entries = [b"entry-%d" % number for number in range(700)]
+    signers = read_signers(log_root / "log.key")
+    publish_foreign(tmp_path / "sound", entries, *signers)
+    _import(tmp_path / "sound", tmp_path / "back", log_key, now)
+    entries[650] = entries[3]
+    publish_foreign(tmp_path / "foreign", entries, *signers)
+    assert require_sound(DirectorySource(tmp_path / "foreign"), log_key).size == 700
+    with pytest.raises(ConfigurationError) as caught:
+        _import(tmp_path / "foreign", tmp_path / "new" / "log", log_key, now)
+    assert (caught.value.what, caught.value.got) == (
+        "entries of the log",
+        "entry 650 is entry 3 again",
+    )
+    assert caught.value.expected.startswith("each entry once")
+    # Not even the parent of the new directory was made.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "foreign", "log", "sound"]

@@ -12,6 +12,7 @@ from log_server.tree import (
     RightEdge,
     consistency_proof,
     grow,
+    grown_tree,
     inclusion_proof,
     read_edge,
 )
@@ -63,6 +64,13 @@ def test_batches_do_not_matter(counts: list[int]) -> None:
     wanted |= {bundle_path(bundle.index, bundle.width) for bundle in bundles_for_size(edge.size)}
     assert {path for path, _ in at_once.files} == wanted
     assert all(files[path] == content for path, content in at_once.files)
+
+
+@given(st.integers(0, 700), st.integers(0, 700))
+def test_the_tree_alone_is_that_of_the_growth(before: int, count: int) -> None:
+    edge = _grow(EMPTY_EDGE, before).edge
+    leaf_hashes = [leaf_hash(entry) for entry in _entries(before, count)]
+    assert grown_tree(edge, leaf_hashes=leaf_hashes) == _grow(edge, count).edge.tree
 
 
 def test_a_log_of_70000_entries_in_uneven_batches() -> None:
