@@ -58,8 +58,8 @@ def spki(private: Key) -> bytes:
 
 
 def sign(private: Key, message: bytes) -> bytes:
-    """ECDSA with SHA-256, DER."""
-    return private.sign(message, ec.ECDSA(SHA256()))
+    """ECDSA with SHA-256, DER, the same for the same message (RFC 6979)."""
+    return private.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True))
 
 
 def b64(value: bytes) -> str:
@@ -101,7 +101,7 @@ def authority(name: str) -> x509.Certificate:
     builder = builder.add_extension(
         x509.SubjectKeyIdentifier.from_public_key(key(name).public_key()), critical=False
     )
-    return builder.sign(key(name), SHA256())
+    return builder.sign(key(name), SHA256(), ecdsa_deterministic=True)
 
 
 @functools.cache
@@ -112,7 +112,7 @@ def stamp_certificate(name: str) -> x509.Certificate:
     use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
     builder = builder.add_extension(use, critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-    return builder.sign(key("stamp-ca"), SHA256())
+    return builder.sign(key("stamp-ca"), SHA256(), ecdsa_deterministic=True)
 
 
 def _name(common_name: str) -> x509.Name:
@@ -166,7 +166,7 @@ def certificate(forge: Forge) -> x509.Certificate:
         whole = b"".join(len(sct).to_bytes(2) + sct for sct in scts)
         listed = asn1.encode_der(len(whole).to_bytes(2) + whole)
         builder = builder.add_extension(x509.UnrecognizedExtension(_SCT_LIST, listed), False)
-    return builder.sign(key(forge.ca), SHA256())
+    return builder.sign(key(forge.ca), SHA256(), ecdsa_deterministic=True)
 
 
 def _extensions(forge: Forge) -> list[tuple[x509.ExtensionType, bool]]:
