@@ -36,6 +36,18 @@ demo: $(STAMP) ## run the whole loop once on this machine, with simulated eviden
 test: $(STAMP) ## run all tests; narrow with ARGS="-k note -x"
 	@$(PY) -m pytest $(ARGS)
 
+# The vectors are left out, so that the figure is the same where they cannot be.
+.PHONY: coverage
+coverage: $(STAMP) ## refuse an untested branch in the judge's formats, measurement and appraisal
+	@CVM_AUDIT_VECTORS=/nonexistent CVM_AUDIT_NO_VECTORS=1 $(PY) -m pytest -q tests/verifier \
+		--cov=verifier.tlog --cov=verifier.evidence --cov=verifier.measurement \
+		--cov=verifier.appraisal --cov-branch --cov-fail-under=100 \
+		--cov-report=term-missing:skip-covered $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## fuzz every parser of the judge for ten seconds; ARGS="--seconds 60 --jobs 2"
+	@$(PY) -m tests.fuzz.fuzz_parsers $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## ruff (rules and format) and mypy
 	@echo "==> ruff check"
@@ -49,7 +61,7 @@ lint: $(STAMP) ## ruff (rules and format) and mypy
 bench: $(STAMP) ## run benchmarks/*.py one after another
 	@for file in benchmarks/*.py; do \
 		test -e "$$file" || { echo "no benchmarks"; break; }; \
-		echo "==> $$file"; $(PY) "$$file" $(ARGS) || exit 1; done
+		echo "==> $$file"; PYTHONPATH=. $(PY) "$$file" $(ARGS) || exit 1; done
 
 .PHONY: bench-log
 bench-log: $(STAMP) ## how fast a running log takes entries, beside what the machine does bare
@@ -64,8 +76,8 @@ relock: $(STAMP) ## resolve pyproject.toml anew into requirements/*.lock
 	@echo "==> installing the resolver"
 	@$(PIP) install --only-binary :all: --require-hashes -r requirements/relock.lock
 	@echo "==> resolving, releases of the last $(COOLDOWN) left out"
-	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore -o requirements/runtime.lock >/dev/null
-	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --group dev --group build -o requirements/dev.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node -o requirements/runtime.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node --group dev --group build -o requirements/dev.lock >/dev/null
 	@$(COMPILE) --group relock -o requirements/relock.lock >/dev/null
 	@echo "==> requirements/*.lock written; run make lint test"
 

@@ -36,17 +36,61 @@ BELOW: dict[str, tuple[str, ...]] = {
     "verifier.appraisal": (*FORMATS, "verifier.roots", "verifier.measurement"),
     "verifier.report": (*FORMATS, "verifier.roots", "verifier.measurement", "verifier.appraisal"),
     "verifier.fetch": (*FORMATS, "verifier.roots"),
+    # Asks verifiers and marks their answers; ours is one of them, so it needs all that a verdict
+    # needs, and nothing of the command line.
+    "verifier.conformance": (
+        *FORMATS,
+        "verifier.roots",
+        "verifier.measurement",
+        "verifier.appraisal",
+    ),
+    # Reads what is judged from disk, for the command line and for programs.
+    "verifier.files": ("verifier.errors", "verifier.tlog", "verifier.evidence"),
+    "verifier.library": (
+        *FORMATS,
+        "verifier.roots",
+        "verifier.appraisal",
+        "verifier.files",
+    ),
+    # Runs the builder of a release as a process; what came of it is appraised like anything else.
+    "verifier.rebuild": (*FORMATS, "verifier.measurement", "verifier.appraisal"),
+    # Boots machines and talks to them; the reference system it starts as a process.
+    "verifier.drive": (
+        *FORMATS,
+        "verifier.roots",
+        "verifier.measurement",
+        "verifier.appraisal",
+        "verifier.library",
+    ),
     "verifier.cli": ("verifier",),
     "verifier.__main__": ("verifier.cli",),
-    "verifier": (),
+    # What programs import is named there, and loaded when it is used.
+    "verifier": ("verifier.errors", "verifier.appraisal", "verifier.library", "verifier.roots"),
     "log_server": ("verifier.errors", "verifier.tlog", "verifier.release"),
     # What the platform measures and signs it does with its own code or with sev-snp-measure.
-    "pipeline.platform": ("verifier.errors", "verifier.tlog", "verifier.evidence"),
+    # snp_root types the simulated root; the pinned keys stay out of reach here too.
+    "pipeline.platform": (
+        "verifier.errors",
+        "verifier.tlog",
+        "verifier.evidence",
+        "verifier.roots.snp_root",
+    ),
+    # The builder runs on a bare Python; what it shares with the judge is how to read strictly.
+    "pipeline.image": (
+        "verifier.errors",
+        "verifier.tlog",
+        "verifier.release.directory_digest",
+        "verifier.evidence.guid",
+    ),
+    # The guest reads evidence and releases; it never judges, and knows no other role.
+    "pipeline.node": FORMATS,
     "pipeline": (),
 }
 
 # Code that is not ours nor Python's, and the only places that may use it.
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    # The TLS exporter, which Python's own ssl does not give; both ends of an attested session.
+    "OpenSSL": ("pipeline.node", "verifier.drive"),
     "click": ("verifier.cli", "log_server.cli", "pipeline"),
     "cryptography": (
         "verifier.tlog",
@@ -54,10 +98,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "verifier.evidence",
         "verifier.appraisal",
         "verifier.roots",
+        "verifier.drive",
         "verifier.cli",
         "log_server",
         "pipeline",
     ),
+    "h11": ("pipeline.node", "verifier.drive"),
     "httptools": ("log_server.protocol",),
     "merkle_json": ("verifier.report.similarity",),
     "prometheus_client": ("log_server.metrics",),
@@ -69,6 +115,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "verifier.release",
         "verifier.evidence",
         "verifier.report",
+        "verifier.wire",
         "log_server",
     ),
     "sevsnpmeasure": ("pipeline.platform",),

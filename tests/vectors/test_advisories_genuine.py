@@ -14,6 +14,7 @@ from verifier.appraisal.authenticate_snp import (
     authenticate_report,
     authenticate_vek,
 )
+from verifier.appraisal.posture import posture_of
 from verifier.appraisal.snp_report_checks import NO_ALLOWANCES
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.vek_certificate import parse_vek_certificate
@@ -38,7 +39,9 @@ def genuine(vectors: Path) -> dict[str, AuthenticReport]:
 
 
 def exposed(authentic: AuthenticReport) -> dict[str, Exposed]:
-    return {verdict.advisory.id: verdict.exposed for verdict in judge_advisories(authentic)}
+    return {
+        verdict.advisory.id: verdict.exposed for verdict in judge_advisories(posture_of(authentic))
+    }
 
 
 def test_entrysign_is_open_on_old_milan(genuine: dict[str, AuthenticReport]) -> None:

@@ -27,10 +27,9 @@ from verifier.appraisal.appraise_snp import (
     appraise_snp_release,
 )
 from verifier.appraisal.authenticate_snp import AuthenticReport
-from verifier.appraisal.explain_measurement import explain_measurement
 from verifier.appraisal.findings import Finding, FindingClass, Status, finding
 from verifier.appraisal.ledger import Ledger
-from verifier.appraisal.policy import Policy
+from verifier.appraisal.policy import HostsPolicy, LogPolicy, Policy
 from verifier.appraisal.required import (
     RELEASE_EVIDENCE_CHECKS,
     required_checks,
@@ -45,7 +44,6 @@ from verifier.appraisal.verdict import Target, Verdict
 from verifier.errors import ParseError, UnsupportedError
 from verifier.evidence.bundle import MANIFEST, Bundle, IntactBundle, open_bundle, parse_bundle
 from verifier.evidence.bundle_tar import parse_bundle_tar
-from verifier.measurement.sev_snp import parse_launch_inputs
 from verifier.release.entry import AuthenticRelease
 from verifier.roots.snp_root import SnpRoot
 
@@ -171,9 +169,15 @@ def _appraise_stages(
     trusted_root: TrustedRoot | None,
 ) -> AuthenticReport | None:
     authentic = None
-    if "evidence" in policy.require:
+    if policy.sev_snp is not None:
         authentic = appraise_evidence(ledger, _evidence(bundle), policy=policy, auditor=auditor)
-        _appraise_hosts(ledger, bundle, authentic, policy, auditor.now)
+        if policy.hosts is None or policy.log is None:  # one demands the other
+            reason = f"the policy says: {policy.sev_snp.hosts_not_checked}"
+            ledger.skip(HOST_CHECKS[-1:], reason=reason, source="bundle")
+        else:
+            _appraise_hosts(
+                ledger, bundle, authentic, hosts=policy.hosts, log=policy.log, now=auditor.now
+            )
     entry, proof = bundle.content("release-entry"), bundle.content("release-proof")
     identity = IdentityEvidence(bundle=bundle.content(IDENTITY_ROLE), root=trusted_root)
     release = _appraise_entry(ledger, entry, proof, identity, policy=policy, now=auditor.now)
@@ -189,6 +193,7 @@ def _evidence(bundle: IntactBundle) -> SnpEvidence:
         offered_ca=bundle.all_contents("snp-ca"),
         crl=bundle.content("snp-crl"),
         hcl=_hcl(bundle),
+        session=bundle.content("session-binding"),
         id_block=bundle.content("snp-id-block"),
         id_authentication=bundle.content("snp-id-authentication"),
     )
@@ -210,20 +215,17 @@ def _appraise_hosts(
     ledger: Ledger,
     bundle: IntactBundle,
     authentic: AuthenticReport | None,
-    policy: Policy,
+    *,
+    hosts: HostsPolicy,
+    log: LogPolicy,
     now: datetime,
 ) -> None:
-    if policy.hosts is None or policy.log is None:  # one demands the other
-        if policy.sev_snp is not None:
-            reason = f"the policy says: {policy.sev_snp.hosts_not_checked}"
-            ledger.skip(HOST_CHECKS[-1:], reason=reason, source="bundle")
-        return
     appraise_hosts(
         ledger,
         entry=bundle.content("host-identity-entry"),
         proof=bundle.content("host-identity-proof"),
-        policy=policy.hosts,
-        log=policy.log,
+        policy=hosts,
+        log=log,
         authentic=authentic,
         now=now,
     )
@@ -270,6 +272,10 @@ def _join(
 def _explained(
     authentic: AuthenticReport, release: AuthenticRelease, launch_inputs: bytes | None
 ) -> Finding:
+    # Only a measurement that differs is worth what these cost to load.
+    from verifier.appraisal.explain_measurement import explain_measurement  # noqa: PLC0415 - above
+    from verifier.measurement.sev_snp import parse_launch_inputs  # noqa: PLC0415 - above
+
     observed, rows = authentic.report.measurement, release.release.measurements
     try:
         inputs = parse_launch_inputs(launch_inputs) if launch_inputs is not None else None

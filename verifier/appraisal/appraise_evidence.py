@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from verifier.appraisal.advisories.appraise_advisories import (
     ADVISORY_CHECKS,
@@ -24,6 +26,7 @@ from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
 from verifier.appraisal.policy_snp import SnpPolicy
 from verifier.appraisal.policy_values import HclPolicy
+from verifier.appraisal.posture import posture_of
 from verifier.appraisal.snp_crl_checks import CRL_CHECKS, check_revocation
 from verifier.appraisal.snp_fields import unjudged_fields
 from verifier.appraisal.snp_hcl_checks import (
@@ -33,11 +36,14 @@ from verifier.appraisal.snp_hcl_checks import (
     check_hcl,
 )
 from verifier.appraisal.snp_id_block_checks import ID_BLOCK_CHECKS, appraise_id_block
-from verifier.appraisal.snp_judging import Nonce
+from verifier.appraisal.snp_judging import Claim, Nonce
 from verifier.appraisal.snp_report_checks import NO_ALLOWANCES, Allowances
 from verifier.evidence.snp_report import AttestationReport, parse_report
 from verifier.evidence.vek_certificate import VekCertificate, parse_vek_certificate
 from verifier.roots.snp_root import SnpRoot
+
+if TYPE_CHECKING:  # as appraise_session, below
+    from verifier.wire.session_binding import SessionBinding
 
 __all__ = ["AUTHENTICITY_CHECKS", "Auditor", "SnpEvidence", "appraise_evidence", "evidence_checks"]
 
@@ -59,7 +65,8 @@ class SnpEvidence:
     """A report, its VEK certificate, and what came along or was collected for them.
 
     ``offered_ca`` are CA certificates, which are only compared. ``hcl`` is a container that holds
-    the report. None stands for a piece that was not given.
+    the report, ``session`` the binding of the TLS session. None stands for a piece that was not
+    given.
     """
 
     report: bytes | None
@@ -67,6 +74,7 @@ class SnpEvidence:
     offered_ca: tuple[bytes, ...] = ()
     crl: bytes | None = None
     hcl: HclEvidence | None = None
+    session: bytes | None = None
     id_block: bytes | None = None
     id_authentication: bytes | None = None
 
@@ -83,6 +91,7 @@ class Auditor:
     nonce: Nonce | None
 
 
+@lru_cache(maxsize=16)
 def evidence_checks(policy: SnpPolicy | None) -> tuple[str, ...]:
     """The checks that evidence must pass under ``policy``; without one, to be authentic.
 
@@ -103,6 +112,7 @@ def evidence_checks(policy: SnpPolicy | None) -> tuple[str, ...]:
         *(() if policy.id_block_not_checked else ID_BLOCK_CHECKS),
         *ADVISORY_CHECKS,
         *_hcl_checks(policy.hcl),
+        *(("session.binding",) if _binds_session(policy) else ()),
     )
 
 
@@ -140,21 +150,18 @@ def appraise_evidence(
         ]
     )
     if snp is not None:
-        _appraise(ledger, evidence, authentic, snp, auditor)
+        role = policy.release.role if policy is not None and policy.release is not None else None
+        session = _session(ledger, evidence, role, auditor) if _binds_session(snp) else None
+        _appraise(ledger, evidence, Claim(authentic, snp, auditor.nonce, session), auditor.now)
     else:
-        ledger.record(appraise_warnings(authentic))
+        ledger.record(appraise_warnings(authentic.product))
     ledger.record((unjudged_fields(),))
     return authentic
 
 
-def _appraise(
-    ledger: Ledger,
-    evidence: SnpEvidence,
-    authentic: AuthenticReport,
-    policy: SnpPolicy,
-    auditor: Auditor,
-) -> None:
-    ledger.record(appraise_snp(authentic, policy=policy, nonce=auditor.nonce))
+def _appraise(ledger: Ledger, evidence: SnpEvidence, claim: Claim, now: datetime) -> None:
+    policy, posture = claim.policy, posture_of(claim.authentic)
+    ledger.record(appraise_snp(claim, posture=posture))
     if policy.id_block_not_checked:
         reason = f"the policy says: {policy.id_block_not_checked}"
         ledger.skip(ID_BLOCK_CHECKS[-1:], reason=reason, source="snp-id-block")
@@ -163,9 +170,22 @@ def _appraise(
             ledger,
             block=evidence.id_block,
             authentication=evidence.id_authentication,
-            report=authentic.report,
+            report=claim.report,
         )
-    ledger.record(appraise_advisories(authentic, policy=policy.advisories, now=auditor.now))
+    ledger.record(appraise_advisories(posture, policy=policy.advisories, now=now))
+
+
+def _binds_session(policy: SnpPolicy) -> bool:
+    return policy.report_data.derived == "session"
+
+
+def _session(
+    ledger: Ledger, evidence: SnpEvidence, role: str | None, auditor: Auditor
+) -> SessionBinding | None:
+    # Loads the X.509 reader, for which only a policy that asks for a session should pay.
+    from verifier.appraisal.appraise_session import appraise_session  # noqa: PLC0415 - as above
+
+    return appraise_session(ledger, evidence.session, nonce=auditor.nonce, role=role)
 
 
 def _authenticate(
@@ -173,7 +193,11 @@ def _authenticate(
 ) -> AuthenticReport | None:
     raw = _raw_report(ledger, evidence, policy, auditor.nonce)
     if raw is None:
-        ledger.missing(AUTHENTICITY_CHECKS[:-1], role="snp-report")
+        if evidence.hcl is None:
+            ledger.missing(AUTHENTICITY_CHECKS[:-1], role="snp-report")
+        else:
+            reason = "the container could not be read"
+            ledger.skip(AUTHENTICITY_CHECKS[:-1], reason=reason, source="snp-hcl")
         return None
     report = _parse_report(ledger, raw, policy)
     if evidence.vek is None:

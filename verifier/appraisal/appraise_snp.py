@@ -7,24 +7,26 @@ never as one integer, where a high component would hide a low one (ATK-004).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from verifier.appraisal.authenticate_snp import AuthenticReport
 from verifier.appraisal.findings import Finding, FindingClass, Status, compared, finding
 from verifier.appraisal.policy_snp import SnpPolicy
 from verifier.appraisal.policy_values import tcb_of_floor
+from verifier.appraisal.posture import Posture
 from verifier.appraisal.snp_content_judges import CONTENT_JUDGES
 from verifier.appraisal.snp_guest_judges import GUEST_JUDGES
-from verifier.appraisal.snp_judging import Claim, Judge, Nonce, one_of
+from verifier.appraisal.snp_judging import Claim, Judged, PostureJudge, one_of
 from verifier.appraisal.snp_level_judges import LEVEL_JUDGES
 from verifier.appraisal.snp_undemanded import undemanded
 from verifier.release.cvm_release import CvmRelease
 
 __all__ = ["SNP_POLICY_CHECKS", "appraise_snp", "appraise_snp_release", "expected_checks"]
 
-_JUDGES: Mapping[str, Judge] = MappingProxyType({**GUEST_JUDGES, **LEVEL_JUDGES, **CONTENT_JUDGES})
+_POSTURE_JUDGES: Mapping[str, PostureJudge] = MappingProxyType({**GUEST_JUDGES, **LEVEL_JUDGES})
 
-SNP_POLICY_CHECKS = tuple(_JUDGES)
+SNP_POLICY_CHECKS = (*_POSTURE_JUDGES, *CONTENT_JUDGES)
 """What a policy says of a report. What it does not demand is said, and is never a pass."""
 
 _SOURCE = "snp-report"
@@ -36,22 +38,43 @@ def expected_checks(policy: SnpPolicy) -> tuple[str, ...]:
     return tuple(check for check in SNP_POLICY_CHECKS if check not in left_out)
 
 
-def appraise_snp(
-    authentic: AuthenticReport, *, policy: SnpPolicy, nonce: Nonce | None
-) -> tuple[Finding, ...]:
+def appraise_snp(claim: Claim, *, posture: Posture) -> tuple[Finding, ...]:
     """A finding for every check of ``SNP_POLICY_CHECKS``."""
-    claim = Claim(authentic, policy, nonce)
-    left_out = undemanded(policy)
-    return tuple(
-        _judged(check, judge, claim)
-        if (why := left_out.get(check)) is None
-        else _left_out(check, judge, claim, *why)
-        for check, judge in _JUDGES.items()
+    policy = claim.policy
+    skipped = _skipped_by(policy)
+    return (
+        *_appraise_posture(posture, policy),
+        *(
+            skipped.get(check) or _judged(check, judge(claim), policy)
+            for check, judge in CONTENT_JUDGES.items()
+        ),
     )
 
 
-def _judged(check: str, judge: Judge, claim: Claim) -> Finding:
-    judged = judge(claim)
+# All machines of one build share a posture, and a verifier mostly has one policy.
+@lru_cache(maxsize=64)
+def _appraise_posture(posture: Posture, policy: SnpPolicy) -> tuple[Finding, ...]:
+    skipped = _skipped_by(policy)
+    return tuple(
+        skipped.get(check) or _judged(check, judge(posture, policy), policy)
+        for check, judge in _POSTURE_JUDGES.items()
+    )
+
+
+@lru_cache(maxsize=16)
+def _skipped_by(policy: SnpPolicy) -> Mapping[str, Finding]:
+    """The findings that follow from the policy alone."""
+    return {
+        check: _skipped(check, reason)
+        for check, (status, reason) in undemanded(policy).items()
+        if status is Status.SKIP
+    }
+
+
+def _judged(check: str, judged: Judged, policy: SnpPolicy) -> Finding:
+    undemanded_because = undemanded(policy).get(check)
+    if undemanded_because is not None:
+        return _informed(check, judged.got, undemanded_because[1])
     if judged.missing:
         return _skipped(check, judged.missing)
     return compared(
@@ -65,13 +88,10 @@ def _judged(check: str, judge: Judge, claim: Claim) -> Finding:
     )
 
 
-def _left_out(check: str, judge: Judge, claim: Claim, status: Status, reason: str) -> Finding:
-    if status is Status.SKIP:
-        return _skipped(check, reason)
-    got = judge(claim).got
+def _informed(check: str, got: str, reason: str) -> Finding:
     return finding(
         check,
-        status,
+        Status.INFO,
         expected="nothing in particular",
         got=f"{got}: {reason}",
         source=_SOURCE,

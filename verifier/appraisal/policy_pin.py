@@ -28,7 +28,7 @@ def pinned_rules(rules: Mapping[str, Any], authentic: AuthenticReport) -> dict[s
     granted = report.guest_policy
     by_provider = certificate.kind is VekKind.VLEK
     on = set_bits(report.platform_info, PLATFORM_BITS)
-    bound = rules["report_data"] in ("nonce", "hcl")
+    bound = rules["report_data"] in ("nonce", "session", "hcl")
     masked = not any(report.chip_id)
     no_chip = {"not_checked": "the report names no chip"}
     return {

@@ -37,13 +37,16 @@ PRODUCT_TABLES = (
 )
 """The keys whose tables have an entry for each product line of ``products``."""
 
+_ANSWERS = ("nonce", "session", "hcl")  # what REPORT_DATA may be derived from
 _UNKNOWN_BIT = r"(POLICY|PLATFORM_INFO|KEY_INFO) bit [0-9]{1,2}"
 _BITS = "|".join(PLATFORM_BITS.values())
+_RESTRICTIONS = "|".join(RESTRICTIONS)
 _REGISTERS = tuple(str(number) for number in range(24))
 _ADVISORY_IDS = tuple(advisory.id for advisory in ADVISORIES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without eq a policy is hashed as the object that it is, so that what follows from it can be kept.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SnpPolicy:
     """What a report must say. TCB floors and masks are by product line.
 
@@ -113,9 +116,7 @@ def parse_snp_policy(section: JsonObject) -> SnpPolicy:
         allow_migrate_ma=_allowed(section, "migrate_ma"),
         allow_smt=_allowed(section, "smt"),
         allow_cxl=_allowed(section, "cxl"),
-        restrictions_required=section.texts(
-            "restrictions_required", pattern="|".join(RESTRICTIONS)
-        ),
+        restrictions_required=section.texts("restrictions_required", pattern=_RESTRICTIONS),
         minimum_abi=read_version(section, "minimum_abi", parts=2),
         platform_info_required=section.texts("platform_info_required", pattern=_BITS),
         platform_info_forbidden=section.texts("platform_info_forbidden", pattern=_BITS),
@@ -128,7 +129,7 @@ def parse_snp_policy(section: JsonObject) -> SnpPolicy:
         mitigations_not_checked=mitigations_not_checked,
         minimum_guest_svn=section.integer("minimum_guest_svn", maximum=2**32 - 1),
         measurement=read_expectation(section, "measurement", size=48, derived=("release",)),
-        report_data=read_expectation(section, "report_data", size=64, derived=("nonce", "hcl")),
+        report_data=read_expectation(section, "report_data", size=64, derived=_ANSWERS),
         host_data=read_expectation(section, "host_data", size=32),
         family_id=read_expectation(section, "family_id", size=16),
         image_id=read_expectation(section, "image_id", size=16),

@@ -63,8 +63,9 @@ class Expectation:
     """What a field must be. Exactly one of the three is set.
 
     ``values``: one of these. ``derived``: what the word says, ``release`` (the rows of the logged
-    release), ``nonce`` (the auditor's), ``hcl`` (the runtime data of the container), ``none`` (the
-    value that the ABI defines as none). ``not_checked``: nothing, for this reason.
+    release), ``nonce`` (the auditor's), ``session`` (the binding of the TLS session), ``hcl`` (the
+    runtime data of the container), ``none`` (the value that the ABI defines as none).
+    ``not_checked``: nothing, for this reason.
     """
 
     values: tuple[bytes, ...] = ()

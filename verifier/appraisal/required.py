@@ -52,6 +52,8 @@ def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ..
         checks += evidence_checks(policy.sev_snp)
     if "evidence" in stages and "release" in stages:
         checks += RELEASE_EVIDENCE_CHECKS
+        if policy.sev_snp is not None and policy.sev_snp.report_data.derived == "session":
+            checks.append("session.role")
     return tuple(checks)
 
 

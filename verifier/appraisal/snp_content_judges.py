@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from verifier.appraisal.findings import FindingClass
-from verifier.appraisal.snp_judging import Claim, Judge, Judged, one_of
-from verifier.evidence.report_data import report_data_of_nonce
+from verifier.appraisal.snp_judging import Claim, ClaimJudge, Judged, one_of
+from verifier.evidence.report_data import report_data_of_nonce, report_data_of_session
 
 __all__ = ["CONTENT_JUDGES", "NO_MIGRATION_AGENT"]
 
@@ -40,6 +40,8 @@ def _measurement(claim: Claim) -> Judged:
 
 def _report_data(claim: Claim) -> Judged:
     expectation = claim.policy.report_data
+    if expectation.derived == "session":
+        return _session(claim)
     if expectation.derived != "nonce":
         return _equal(claim.report.report_data, expectation.values)
     if claim.nonce is None:
@@ -47,6 +49,20 @@ def _report_data(claim: Claim) -> Judged:
         return Judged(holds=False, expected="", got="", missing=missing)
     value = report_data_of_nonce(claim.nonce.value)
     return _equal(claim.report.report_data, (value,), f", for nonce {claim.nonce}")
+
+
+def _session(claim: Claim) -> Judged:
+    session = claim.session
+    if session is None:
+        missing = "there is no session binding that holds"
+        return Judged(holds=False, expected="", got="", missing=missing)
+    value = report_data_of_session(
+        exporter=session.exporter,
+        nonce=session.nonce,
+        role=session.role,
+        spki_sha256=session.spki_sha256,
+    )
+    return _equal(claim.report.report_data, (value,), ", for the session of the binding")
 
 
 def _host_data(claim: Claim) -> Judged:
@@ -104,7 +120,7 @@ def _chip_of(claim: Claim) -> bytes | None:
     return None if hw_id is None else hw_id.ljust(64, b"\0")
 
 
-CONTENT_JUDGES: Mapping[str, Judge] = MappingProxyType(
+CONTENT_JUDGES: Mapping[str, ClaimJudge] = MappingProxyType(
     {
         "snp.guest_svn": _guest_svn,
         "snp.measurement": _measurement,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from verifier.appraisal.findings import Finding, FindingClass, Rejected, Status, compared, finding
 from verifier.appraisal.ledger import Ledger
@@ -203,5 +204,6 @@ def _span(span: timedelta) -> str:
     return f"{span.seconds // 3600} h {span.seconds % 3600 // 60} min"
 
 
+@lru_cache(maxsize=64)
 def _utc(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

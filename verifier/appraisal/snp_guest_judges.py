@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from verifier.appraisal.snp_judging import Claim, Judge, Judged, one_of
+from verifier.appraisal.policy_snp import SnpPolicy
+from verifier.appraisal.posture import Posture
+from verifier.appraisal.snp_judging import Judged, PostureJudge, one_of
 from verifier.evidence.snp_bits import PLATFORM_BITS, RESTRICTIONS, set_bits
 from verifier.evidence.snp_report import HOST_VMPL
 from verifier.evidence.vek_certificate import VekKind
@@ -18,29 +20,28 @@ from verifier.evidence.vek_certificate import VekKind
 __all__ = ["GUEST_JUDGES"]
 
 
-def _product(claim: Claim) -> Judged:
-    product = claim.authentic.product
-    return Judged(product in claim.policy.products, one_of(claim.policy.products), product)
+def _product(posture: Posture, policy: SnpPolicy) -> Judged:
+    product = posture.product
+    return Judged(product in policy.products, one_of(policy.products), product)
 
 
-def _version(claim: Claim) -> Judged:
-    version, accepted = claim.report.version, claim.policy.report_versions
+def _version(posture: Posture, policy: SnpPolicy) -> Judged:
+    version, accepted = posture.version, policy.report_versions
     return Judged(version in accepted, f"version {one_of(accepted)}", f"version {version}")
 
 
-def _signing_key(claim: Claim) -> Judged:
-    certificate, policy = claim.authentic.vek.certificate, claim.policy
-    by_provider = certificate.kind is VekKind.VLEK
-    named = not by_provider or certificate.csp_id in policy.csp_ids
+def _signing_key(posture: Posture, policy: SnpPolicy) -> Judged:
+    by_provider = posture.key is VekKind.VLEK
+    named = not by_provider or posture.csp_id in policy.csp_ids
     return Judged(
-        certificate.kind in policy.signing_keys and named,
+        posture.key in policy.signing_keys and named,
         one_of((*policy.signing_keys, *policy.csp_ids)),
-        f"{certificate.kind} of {certificate.csp_id}" if by_provider else str(certificate.kind),
+        f"{posture.key} of {posture.csp_id}" if by_provider else str(posture.key),
     )
 
 
-def _vmpl(claim: Claim) -> Judged:
-    vmpl, accepted = claim.report.vmpl, claim.policy.vmpls
+def _vmpl(posture: Posture, policy: SnpPolicy) -> Judged:
+    vmpl, accepted = posture.vmpl, policy.vmpls
     return Judged(
         vmpl in accepted,
         one_of(map(_level, accepted)),
@@ -60,37 +61,37 @@ def _permission(name: str, *, given: bool, allowed: bool, policy: int) -> Judged
     return Judged(allowed or not given, expected, f"{name} {given:d} (POLICY {policy:#x})")
 
 
-def _debug(claim: Claim) -> Judged:
-    granted, allowed = claim.report.guest_policy, claim.policy.allow_debug
+def _debug(posture: Posture, policy: SnpPolicy) -> Judged:
+    granted, allowed = posture.guest_policy, policy.allow_debug
     return _permission("DEBUG", given=granted.debug, allowed=allowed, policy=granted.value)
 
 
-def _migrate(claim: Claim) -> Judged:
-    granted, allowed = claim.report.guest_policy, claim.policy.allow_migrate_ma
+def _migrate(posture: Posture, policy: SnpPolicy) -> Judged:
+    granted, allowed = posture.guest_policy, policy.allow_migrate_ma
     return _permission(
         "MIGRATE_MA", given=granted.migrate_ma, allowed=allowed, policy=granted.value
     )
 
 
-def _smt(claim: Claim) -> Judged:
-    granted, allowed = claim.report.guest_policy, claim.policy.allow_smt
+def _smt(posture: Posture, policy: SnpPolicy) -> Judged:
+    granted, allowed = posture.guest_policy, policy.allow_smt
     return _permission("SMT", given=granted.smt, allowed=allowed, policy=granted.value)
 
 
-def _cxl(claim: Claim) -> Judged:
-    granted, allowed = claim.report.guest_policy, claim.policy.allow_cxl
+def _cxl(posture: Posture, policy: SnpPolicy) -> Judged:
+    granted, allowed = posture.guest_policy, policy.allow_cxl
     return _permission("CXL_ALLOW", given=granted.cxl_allow, allowed=allowed, policy=granted.value)
 
 
-def _restrictions(claim: Claim) -> Judged:
-    policy, required = claim.report.policy, claim.policy.restrictions_required
-    on = [name for name, bit in RESTRICTIONS.items() if policy >> bit & 1]
+def _restrictions(posture: Posture, policy: SnpPolicy) -> Judged:
+    required = policy.restrictions_required
+    on = [name for name, bit in RESTRICTIONS.items() if posture.policy >> bit & 1]
     missing = [name for name in required if name not in on]
     return Judged(not missing, ", ".join(required), _without(missing, on))
 
 
-def _abi(claim: Claim) -> Judged:
-    granted, floor = claim.report.guest_policy, claim.policy.minimum_abi
+def _abi(posture: Posture, policy: SnpPolicy) -> Judged:
+    granted, floor = posture.guest_policy, policy.minimum_abi
     demanded = (granted.abi_major, granted.abi_minor)
     return Judged(
         demanded >= floor,
@@ -99,16 +100,16 @@ def _abi(claim: Claim) -> Judged:
     )
 
 
-def _platform_required(claim: Claim) -> Judged:
-    required = claim.policy.platform_info_required
-    on = set_bits(claim.report.platform_info, PLATFORM_BITS)
+def _platform_required(posture: Posture, policy: SnpPolicy) -> Judged:
+    required = policy.platform_info_required
+    on = set_bits(posture.platform_info, PLATFORM_BITS)
     missing = [name for name in required if name not in on]
     return Judged(not missing, ", ".join(required), _without(missing, on))
 
 
-def _platform_forbidden(claim: Claim) -> Judged:
-    forbidden = claim.policy.platform_info_forbidden
-    on = set_bits(claim.report.platform_info, PLATFORM_BITS)
+def _platform_forbidden(posture: Posture, policy: SnpPolicy) -> Judged:
+    forbidden = policy.platform_info_forbidden
+    on = set_bits(posture.platform_info, PLATFORM_BITS)
     present = [name for name in forbidden if name in on]
     got = f"{', '.join(present)} of {', '.join(on)}" if present else ", ".join(on) or "none"
     return Judged(not present, f"without {', '.join(forbidden)}", got)
@@ -118,7 +119,7 @@ def _without(missing: list[str], on: list[str] | tuple[str, ...]) -> str:
     return (f"without {', '.join(missing)}: " if missing else "") + (", ".join(on) or "none")
 
 
-GUEST_JUDGES: Mapping[str, Judge] = MappingProxyType(
+GUEST_JUDGES: Mapping[str, PostureJudge] = MappingProxyType(
     {
         "snp.product.allowed": _product,
         "snp.report.version": _version,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verifier.appraisal.authenticate_snp import AuthenticReport
 from verifier.appraisal.findings import FindingClass
 from verifier.appraisal.policy_snp import SnpPolicy
+from verifier.appraisal.posture import Posture
 from verifier.evidence.snp_report import AttestationReport
 
-__all__ = ["Claim", "Judge", "Judged", "Nonce", "one_of"]
+if TYPE_CHECKING:  # only a policy that asks for a session pays for its import
+    from verifier.wire.session_binding import SessionBinding
+
+__all__ = ["Claim", "ClaimJudge", "Judged", "Nonce", "PostureJudge", "one_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,15 @@ class Nonce:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An authentic report, the policy that it is held against, and the nonce, if there is one."""
+    """An authentic report, the policy that it is held against, and what it must answer.
+
+    ``nonce`` and ``session`` are None where there is none.
+    """
 
     authentic: AuthenticReport
     policy: SnpPolicy
     nonce: Nonce | None
+    session: SessionBinding | None
 
     @property
     def report(self) -> AttestationReport:
@@ -57,8 +66,10 @@ class Judged:
     missing: str = ""
 
 
-Judge = Callable[[Claim], Judged]
-"""Holds one thing that a report says against one rule of the policy."""
+ClaimJudge = Callable[[Claim], Judged]
+"""Holds one thing that a report says of its guest and chip against one rule of the policy."""
+PostureJudge = Callable[[Posture, SnpPolicy], Judged]
+"""Holds one thing of a posture against one rule of the policy, and is given nothing else."""
 
 
 def one_of(values: Iterable[object]) -> str:

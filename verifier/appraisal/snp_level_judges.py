@@ -10,26 +10,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from verifier.appraisal.snp_judging import Claim, Judge, Judged
+from verifier.appraisal.policy_snp import SnpPolicy
+from verifier.appraisal.posture import Posture
+from verifier.appraisal.snp_judging import Judged, PostureJudge
 from verifier.evidence.tcb import Product, Tcb
 
 __all__ = ["LEVEL_JUDGES"]
 
 
-def _reported(claim: Claim) -> Judged:
-    return _floor(claim, claim.authentic.tcbs.reported, claim.policy.minimum_reported_tcb)
+def _reported(posture: Posture, policy: SnpPolicy) -> Judged:
+    return _floor(posture.product, posture.tcbs.reported, policy.minimum_reported_tcb)
 
 
-def _launch(claim: Claim) -> Judged:
-    return _floor(claim, claim.authentic.tcbs.launch, claim.policy.minimum_launch_tcb)
+def _launch(posture: Posture, policy: SnpPolicy) -> Judged:
+    return _floor(posture.product, posture.tcbs.launch, policy.minimum_launch_tcb)
 
 
-def _committed(claim: Claim) -> Judged:
-    return _floor(claim, claim.authentic.tcbs.committed, claim.policy.minimum_committed_tcb)
+def _committed(posture: Posture, policy: SnpPolicy) -> Judged:
+    return _floor(posture.product, posture.tcbs.committed, policy.minimum_committed_tcb)
 
 
-def _floor(claim: Claim, tcb: Tcb, floors: Mapping[Product, Tcb]) -> Judged:
-    product = claim.authentic.product
+def _floor(product: Product, tcb: Tcb, floors: Mapping[Product, Tcb]) -> Judged:
     floor = floors.get(product)
     if floor is None:  # only for a product that snp.product.allowed refuses
         return Judged(holds=False, expected=f"a floor for {product}", got="none is given")
@@ -38,14 +39,15 @@ def _floor(claim: Claim, tcb: Tcb, floors: Mapping[Product, Tcb]) -> Judged:
     return Judged(not below, f"at least {floor}", got)
 
 
-def _firmware(claim: Claim) -> Judged:
-    running, floor = claim.report.current_firmware, claim.policy.minimum_firmware
+def _firmware(posture: Posture, policy: SnpPolicy) -> Judged:
+    running, floor = posture.current_firmware, policy.minimum_firmware
     return Judged(running >= floor, f"at least {floor}", str(running))
 
 
-def _provisional(claim: Claim) -> Judged:
-    report, tcbs = claim.report, claim.authentic.tcbs
-    running, committed = report.current_firmware, report.committed_firmware
+def _provisional(posture: Posture, policy: SnpPolicy) -> Judged:
+    del policy  # it only says whether this is demanded
+    tcbs = posture.tcbs
+    running, committed = posture.current_firmware, posture.committed_firmware
     behind = tcbs.committed.below(tcbs.current)
     same = running == committed and not behind
     if same:
@@ -56,21 +58,21 @@ def _provisional(claim: Claim) -> Judged:
     return Judged(same, "committed as it runs", got, hint)
 
 
-def _mitigations(claim: Claim) -> Judged:
-    report, product = claim.report, claim.authentic.product
-    mask = claim.policy.mitigations.get(product)
+def _mitigations(posture: Posture, policy: SnpPolicy) -> Judged:
+    product = posture.product
+    mask = policy.mitigations.get(product)
     if mask is None:  # only for a product that snp.product.allowed refuses
         return Judged(holds=False, expected=f"a mask for {product}", got="none is given")
-    launch, current = report.launch_mitigation_vector, report.current_mitigation_vector
+    launch, current = posture.launch_mitigation_vector, posture.current_mitigation_vector
     expected = f"every bit of {mask:#x}"
     if launch is None or current is None:
-        got = f"version {report.version} has no mitigation vectors"
+        got = f"version {posture.version} has no mitigation vectors"
         return Judged(holds=False, expected=expected, got=got)
     holds = launch & mask == mask and current & mask == mask
     return Judged(holds, expected, f"at launch {launch:#x}, now {current:#x}")
 
 
-LEVEL_JUDGES: Mapping[str, Judge] = MappingProxyType(
+LEVEL_JUDGES: Mapping[str, PostureJudge] = MappingProxyType(
     {
         "snp.tcb.reported_minimum": _reported,
         "snp.tcb.launch_minimum": _launch,

@@ -7,6 +7,8 @@ list of what is required (ATK-054).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from verifier.appraisal.findings import Status
 from verifier.appraisal.policy_snp import SnpPolicy
@@ -17,17 +19,20 @@ __all__ = ["undemanded"]
 _Reason = tuple[Status, str]
 
 
+@lru_cache(maxsize=16)
 def undemanded(policy: SnpPolicy) -> Mapping[str, _Reason]:
     """Check to ``skip`` (the policy gives a reason) or ``info`` (it demands nothing), and words."""
-    return {
-        **{check: (Status.INFO, text) for check, text in _nothing(policy)},
-        **{
-            check: (Status.SKIP, f"the policy says: {reason}")
-            for check, reason in _reasons(policy)
-            if reason
-        },
-        **{check: (Status.INFO, text) for check, text in _judged_elsewhere(policy)},
-    }
+    return MappingProxyType(
+        {
+            **{check: (Status.INFO, text) for check, text in _nothing(policy)},
+            **{
+                check: (Status.SKIP, f"the policy says: {reason}")
+                for check, reason in _reasons(policy)
+                if reason
+            },
+            **{check: (Status.INFO, text) for check, text in _judged_elsewhere(policy)},
+        }
+    )
 
 
 def _nothing(policy: SnpPolicy) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ from verifier.tlog.strict import excerpt, parse_json
 
 __all__ = [
     "MANIFEST",
+    "MAX_FILES",
+    "MAX_MANIFEST",
     "MAX_MEMBER",
     "ROLES",
     "SCHEMA",
@@ -36,6 +38,10 @@ SCHEMA = "cvm-audit/bundle/v1"
 MANIFEST = "bundle.json"
 MAX_MEMBER = 16 * 1024 * 1024
 """Most bytes of one member; readers stop there."""
+MAX_FILES = 256
+"""Most files of a bundle, ``bundle.json`` included; readers stop there."""
+MAX_MANIFEST = 256 * 1024
+"""Most bytes of ``bundle.json``: what the longest lines of so many members take."""
 
 ROLES: Mapping[str, str] = {
     "host-identity-entry": "application/json",
@@ -45,6 +51,7 @@ ROLES: Mapping[str, str] = {
     "release-entry": "application/json",
     "release-proof": "text/plain; charset=utf-8",
     "release-sigstore": "application/vnd.dev.sigstore.bundle.v0.3+json",
+    "session-binding": "application/json",
     "snp-ca": "application/pkix-cert",
     "snp-crl": "application/pkix-crl",
     "snp-hcl": "application/octet-stream",
@@ -119,9 +126,14 @@ def parse_bundle(found: Mapping[str, bytes | None]) -> Bundle:
         odd = next(path for path, data in found.items() if data is None)
         expected = f"a regular file of at most {MAX_MEMBER} bytes"
         raise ParseError(f"bundle member {excerpt(odd)}", expected=expected, got="something else")
+    if len(files) > MAX_FILES:
+        raise ParseError("bundle", expected=f"at most {MAX_FILES} files", got=str(len(files)))
     raw = files.get(MANIFEST)
     if raw is None:
         raise ParseError("bundle", expected=MANIFEST, got="it is missing")
+    if len(raw) > MAX_MANIFEST:
+        expected = f"at most {MAX_MANIFEST} bytes"
+        raise ParseError(MANIFEST, expected=expected, got=f"{len(raw)} bytes")
     document = JsonObject(parse_json(raw, what=MANIFEST), what=MANIFEST)
     document.choice("schema", (SCHEMA,))
     captured = document.timestamp("captured")

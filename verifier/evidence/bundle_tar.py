@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verifier.errors import ParseError
-from verifier.evidence.bundle import MAX_MEMBER
+from verifier.evidence.bundle import MAX_FILES, MAX_MEMBER
 from verifier.tlog.strict import excerpt, parse_octal, parse_utf8
 
 __all__ = ["MAX_TAR", "encode_bundle_tar", "parse_bundle_tar"]
@@ -41,7 +41,10 @@ def parse_bundle_tar(raw: bytes) -> dict[str, bytes]:
         raise ParseError(_WHAT, expected=f"at most {MAX_TAR} bytes", got=f"{len(raw)} bytes")
     files: dict[str, bytes] = {}
     place, last = 0, ""
-    while raw[place:] != _END:
+    # The rest is only looked at where it has the right size: to copy it each time is quadratic.
+    while len(raw) - place != len(_END) or raw[place:] != _END:
+        if len(files) == MAX_FILES:
+            raise ParseError(_WHAT, expected=f"at most {MAX_FILES} files", got="more")
         path, content = _read_file(raw, place)
         if path <= last:
             raise ParseError(_WHAT, expected=f"a name after {last}", got=excerpt(path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated
 
 from cryptography.hazmat import asn1
@@ -109,6 +110,13 @@ def parse_crl(der: bytes) -> Crl:
     critical extension of unknown meaning and for a list that is not complete. The signature is
     not verified.
     """
+    return _parse(der)
+
+
+# One list serves all machines of a product line for a year. What is kept is what the bytes say,
+# never an outcome of verifying them.
+@lru_cache(maxsize=16)
+def _parse(der: bytes) -> Crl:
     require_der(der, limit=MAX_CRL_SIZE, command="openssl crl", what=_WHAT)
     outer = decode(_CertificateList, der, what=_WHAT)
     inner = outer.inner

@@ -135,6 +135,13 @@ def parse_vek_certificate(der: bytes) -> VekCertificate:
     UnsupportedError for a product, structure version, AMD extension or TCB component that is
     unknown here: a component that cannot be named cannot be compared.
     """
+    return _parse(der)
+
+
+# A verifier mostly sees the same few chips, and OpenSSL prepares a key at its first use. What is
+# kept is what the bytes say, never an outcome of verifying them.
+@lru_cache(maxsize=256)
+def _parse(der: bytes) -> VekCertificate:
     certificate = parse_certificate(der, what=_WHAT)
     kind = _kind(certificate.subject)
     values = _extension_values(certificate.extensions)
@@ -276,10 +283,6 @@ def _hw_id(values: Mapping[ObjectIdentifier, bytes], product: Product) -> bytes:
     return value
 
 
-# OpenSSL checks a point and prepares the key at its first use, which together costs as much as the
-# rest of the parsing, and a verifier mostly sees the same few chips. What is kept is the decoded
-# key, never an outcome of verifying with it.
-@lru_cache(maxsize=256)
 def _public_key(der: bytes) -> EllipticCurvePublicKey:
     what = f"{_WHAT}, public key"
     if len(der) != _KEY_SIZE or not der.startswith(_KEY_PREFIX):

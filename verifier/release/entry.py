@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import rfc8785
 
@@ -117,6 +118,12 @@ def parse_entry(raw: bytes) -> Entry:
 
     Raises ParseError for anything but the canonical form, UnsupportedError for an unknown kind.
     """
+    return _parse(raw)
+
+
+# Many machines run one release. What is kept is what the bytes say, never who signed them.
+@lru_cache(maxsize=16)
+def _parse(raw: bytes) -> Entry:
     envelope = parse_envelope(raw)
     if envelope.payload_type != PAYLOAD_TYPE:
         got = envelope.payload_type

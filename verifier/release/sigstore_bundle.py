@@ -63,7 +63,13 @@ MAX_TRUSTED_ROOT = 2**18
 
 _ROOT = "Sigstore trusted root"
 _WHAT = "Sigstore bundle"
-_REFUSED = (SigstoreError, ValueError, x509.ExtensionNotFound, UnsupportedAlgorithm)
+_REFUSED = (
+    SigstoreError,
+    ValueError,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    UnsupportedAlgorithm,
+)
 """What the library raises for a bundle that it does not take."""
 
 # How the library begins its refusals; what it looked at, and what it wants, in words for a person.
@@ -123,11 +129,11 @@ def parse_trusted_root(raw: bytes) -> TrustedRoot:
             raise ParseError(f"{_ROOT}.{name}", expected="at least one", got="none")
     try:
         root = TrustedRoot(RootDocument.from_json(raw))
+        _require_zones(root.document)  # the library compares instants, and fails at mixed ones
         Verifier(trusted_root=SigstoreRoot(root.document))  # reads the certificates
     except _REFUSED as error:
         expected = "what sigstore_trustroot.proto says"
         raise ParseError(_ROOT, expected=expected, got=_one_line(error)) from None
-    _require_zones(root.document)
     return root
 
 

@@ -7,6 +7,7 @@ docs/oid-info.md (sigstore/fulcio); the OIDs are arcs of 1.3.6.1.4.1.57264.1.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +30,9 @@ __all__ = [
 _ISSUER_V1 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 _ISSUER_V2 = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
 _WHAT = "signing certificate"
+# Certificate and TBSCertificate of 256 bytes to 64 KiB, version 3, the size and start of the serial
+# number. One that is not positive is only warned of by the library, on stderr, and then read.
+_HEAD = re.compile(rb"0\x82..0\x82..\xa0\x03\x02\x01\x02\x02([\x01-\x14])(.)", re.DOTALL)
 _UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
@@ -81,6 +85,10 @@ def parse_signing_certificate(der: bytes) -> SigningCertificate:
     The issuer is that of the extension ``.8``; where the older ``.1`` is there as well, it must
     say the same. Raises ParseError, and UnsupportedError for another kind of key or name.
     """
+    head = _HEAD.match(der)
+    if head is None or head[2] > b"\x7f" or head.groups() == (b"\x01", b"\0"):
+        expected = "DER of an X.509 certificate of version 3 with a positive serial number"
+        raise ParseError(_WHAT, expected=expected, got=der[:20].hex() or "nothing")
     try:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()

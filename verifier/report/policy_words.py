@@ -15,6 +15,7 @@ __all__ = ["render_policy"]
 _DERIVED = {
     "release": "one of the measurements of the logged release",
     "nonce": "the digest of the auditor's nonce",
+    "session": "the digest of the TLS session's exporter value, the nonce, role and server key",
     "hcl": "the digest of the runtime data of the Azure container",
     "none": "none",
 }

@@ -21,8 +21,8 @@ __all__ = ["MAX_VERDICT", "parse_verdict"]
 MAX_VERDICT = 4 * 1024 * 1024
 """Most bytes of a stored verdict."""
 
-_TARGETS = ("bundle", "release-entry", "snp-hcl", "snp-report")
-_STAGES = "evidence|log|release"
+_TARGETS = ("bundle", "image", "release-entry", "snp-hcl", "snp-report")
+_STAGES = "evidence|log|rebuild|release|scan"
 _TEXT = r"[\s\S]{0,65536}"
 _NO_POLICY = "no policy"
 

@@ -267,6 +267,9 @@ def _check_characters(text: str) -> None:
 
 
 def _check_name(name: str, *, what: str) -> None:
-    if not name or any(c == "+" or c < " " or c.isspace() for c in name):
+    # Half a surrogate pair is how Python holds a command-line argument that is not UTF-8.
+    if not name or any(
+        c == "+" or c < " " or c.isspace() or "\ud800" <= c <= "\udfff" for c in name
+    ):
         expected = "a key name without space, plus or control character"
         raise ParseError(what, expected=expected, got=excerpt(name))

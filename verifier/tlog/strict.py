@@ -198,11 +198,14 @@ def _refuse_lone_surrogate(value: Any, what: str) -> None:
 
 
 def _check_depth(text: str, what: str) -> None:
+    # What has too few brackets for it, as most documents, needs no closer look.
+    if text.count("{") + text.count("[") <= JSON_MAX_DEPTH:
+        return
     # Counted before parsing, because the parser recurses. Brackets inside strings are skipped.
     # A string need not end: else each of its quotes would be tried as a start, in quadratic time.
-    # Nothing is given back (++, *+): else a long string costs a hundred times its size in memory.
+    # Nothing is given back (*+): else a long string costs a hundred times its size in memory.
     depth = 0
-    for token in re.finditer(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', text, re.DOTALL):
+    for token in re.finditer(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', text, re.DOTALL):
         opens = token[0] in ("[", "{")
         depth += opens - (token[0] in ("]", "}"))
         if depth > JSON_MAX_DEPTH:

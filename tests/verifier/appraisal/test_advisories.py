@@ -38,6 +38,7 @@ from verifier.appraisal.authenticate_snp import (
 from verifier.appraisal.checks import CHECKS
 from verifier.appraisal.findings import Finding, FindingClass, Status
 from verifier.appraisal.policy_values import AdvisoryPolicy
+from verifier.appraisal.posture import posture_of
 from verifier.appraisal.snp_report_checks import NO_ALLOWANCES
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.tcb import Firmware, Product
@@ -76,15 +77,15 @@ def advisory(*criteria: Criterion, open_question: str = "") -> Advisory:
 
 def judged(authentic: AuthenticReport, *criteria: Criterion, open_question: str = "") -> Exposed:
     made = advisory(*criteria, open_question=open_question)
-    return judge_advisory(authentic, advisory=made).exposed
+    return judge_advisory(posture_of(authentic), advisory=made).exposed
 
 
 def by_id(authentic: AuthenticReport) -> dict[str, AdvisoryVerdict]:
-    return {verdict.advisory.id: verdict for verdict in judge_advisories(authentic)}
+    return {verdict.advisory.id: verdict for verdict in judge_advisories(posture_of(authentic))}
 
 
 def by_check(authentic: AuthenticReport, policy: AdvisoryPolicy) -> dict[str, Finding]:
-    findings = appraise_advisories(authentic, policy=policy, now=NOW)
+    findings = appraise_advisories(posture_of(authentic), policy=policy, now=NOW)
     return {finding.check: finding for finding in findings}
 
 
@@ -103,7 +104,7 @@ def test_a_level_of_the_certificate_on_both_sides(component: str) -> None:
     authentic = evidence(tcb=tcb)
     assert judged(authentic, tcb_floor(component, level, source=SOURCE)) is Exposed.MITIGATED
     too_low = judge_advisory(
-        authentic, advisory=advisory(tcb_floor(component, level + 1, source=SOURCE))
+        posture_of(authentic), advisory=advisory(tcb_floor(component, level + 1, source=SOURCE))
     )
     assert too_low.exposed is Exposed.VULNERABLE
     assert too_low.reason == f"{component} {level} ({component} >= {level + 1} is asked)"
@@ -131,7 +132,7 @@ def test_a_firmware_build_on_both_sides(firmware: Firmware, exposed: Exposed) ->
     authentic = evidence(current_firmware=firmware, committed_firmware=Firmware(1, 0, 0))
     criterion = firmware_floor(Firmware(1, 55, 22), source=SOURCE)
     assert judged(authentic, criterion) is exposed
-    reason = judge_advisory(authentic, advisory=advisory(criterion)).reason
+    reason = judge_advisory(posture_of(authentic), advisory=advisory(criterion)).reason
     assert reason == f"firmware {firmware} (firmware >= 1.55.22 is asked)"
 
 
@@ -140,7 +141,7 @@ def test_a_platform_bit_on_both_sides() -> None:
     assert judged(evidence(platform_info=0x20), criterion) is Exposed.MITIGATED
     authentic = evidence(platform_info=0x5F)
     assert judged(authentic, criterion) is Exposed.VULNERABLE
-    reason = judge_advisory(authentic, advisory=advisory(criterion)).reason
+    reason = judge_advisory(posture_of(authentic), advisory=advisory(criterion)).reason
     assert reason == (
         "PLATFORM_INFO.ALIAS_CHECK_COMPLETE 0 (PLATFORM_INFO.ALIAS_CHECK_COMPLETE 1 is asked)"
     )
@@ -151,7 +152,7 @@ def test_a_policy_bit_on_both_sides() -> None:
     assert judged(evidence(policy=0x30000 | 1 << 25), criterion) is Exposed.MITIGATED
     authentic = evidence(policy=0x30000 | 1 << 24)
     assert judged(authentic, criterion) is Exposed.VULNERABLE
-    reason = judge_advisory(authentic, advisory=advisory(criterion)).reason
+    reason = judge_advisory(posture_of(authentic), advisory=advisory(criterion)).reason
     assert reason == "POLICY.PAGE_SWAP_DISABLE 0 (POLICY.PAGE_SWAP_DISABLE 1 is asked)"
 
 
@@ -172,7 +173,7 @@ def test_a_mitigation_bit_at_launch_and_now(vectors: tuple[int, int], exposed: E
 @pytest.mark.parametrize("version", [2, 3, 4])
 def test_an_old_report_shows_no_mitigation_bit(version: int) -> None:
     verdict = judge_advisory(
-        evidence(version=version), advisory=advisory(mitigation_bit(1, source=SOURCE))
+        posture_of(evidence(version=version)), advisory=advisory(mitigation_bit(1, source=SOURCE))
     )
     assert verdict.exposed is Exposed.UNDECIDABLE
     assert verdict.reason == (
@@ -186,7 +187,7 @@ def test_one_of_several_measures_is_enough() -> None:
     assert either.source == "a test; another"
     assert judged(evidence(policy=0x30000 | 1 << 25), either) is Exposed.MITIGATED
     assert judged(evidence(platform_info=0x34), either) is Exposed.MITIGATED
-    verdict = judge_advisory(evidence(), advisory=advisory(either))
+    verdict = judge_advisory(posture_of(evidence()), advisory=advisory(either))
     assert verdict.exposed is Exposed.VULNERABLE
     assert verdict.reason == (
         "POLICY.PAGE_SWAP_DISABLE 0, PLATFORM_INFO.CIPHERTEXT_HIDING_DRAM_EN 0 "
@@ -211,7 +212,7 @@ def test_every_criterion_has_to_hold() -> None:
 def test_an_unconfirmed_number_decides_nothing() -> None:
     for level in (24, 25):
         criterion = tcb_floor("snp", level, source="a quotation", confirmed=False)
-        verdict = judge_advisory(evidence(), advisory=advisory(criterion))
+        verdict = judge_advisory(posture_of(evidence()), advisory=advisory(criterion))
         assert verdict.exposed is Exposed.UNDECIDABLE
         assert verdict.reason == f"snp 24 (snp >= {level} is asked, which is unconfirmed)"
 
@@ -228,18 +229,20 @@ def test_an_unconfirmed_number_can_raise_a_doubt_and_settle_none() -> None:
 
 def test_an_open_question_is_never_mitigated() -> None:
     met = tcb_floor("snp", 24, source=SOURCE)
-    verdict = judge_advisory(evidence(), advisory=advisory(met, open_question="the host decides"))
+    verdict = judge_advisory(
+        posture_of(evidence()), advisory=advisory(met, open_question="the host decides")
+    )
     assert verdict.exposed is Exposed.UNDECIDABLE
     assert verdict.reason == "snp 24 (snp >= 24 is asked); the host decides"
     unmet = tcb_floor("snp", 25, source=SOURCE)
     assert judged(evidence(), unmet, open_question="the host decides") is Exposed.VULNERABLE
-    alone = judge_advisory(evidence(), advisory=advisory(open_question="no level"))
+    alone = judge_advisory(posture_of(evidence()), advisory=advisory(open_question="no level"))
     assert (alone.exposed, alone.reason) == (Exposed.UNDECIDABLE, "no level")
 
 
 def test_another_product_is_not_affected() -> None:
     made = advisory(tcb_floor("snp", 255, source=SOURCE))
-    verdict = judge_advisory(evidence(Product.GENOA), advisory=made)
+    verdict = judge_advisory(posture_of(evidence(Product.GENOA)), advisory=made)
     assert verdict.exposed is Exposed.NOT_AFFECTED
     assert verdict.reason == "Genoa: the vendor names Milan only"
 
@@ -376,7 +379,7 @@ def test_a_policy_may_refuse_what_cannot_be_decided() -> None:
 def test_the_age_of_the_table(days: int, status: Status, got: str) -> None:
     assert datetime(2026, 11, 21, tzinfo=UTC) == TABLE_DATE
     findings = appraise_advisories(
-        evidence(), policy=LENIENT, now=TABLE_DATE + timedelta(days=days)
+        posture_of(evidence()), policy=LENIENT, now=TABLE_DATE + timedelta(days=days)
     )
     (finding,) = [f for f in findings if f.check == "snp.advisories.age"]
     assert (finding.status, finding.expected, finding.got) == (status, "at most 90 days", got)
@@ -385,7 +388,7 @@ def test_the_age_of_the_table(days: int, status: Status, got: str) -> None:
 
 @pytest.mark.parametrize("product", Product)
 def test_the_reader_is_told_everything_once(product: Product) -> None:
-    findings = appraise_advisories(evidence(product), policy=LENIENT, now=NOW)
+    findings = appraise_advisories(posture_of(evidence(product)), policy=LENIENT, now=NOW)
     decisive, told = findings[:2], findings[2:]
     assert tuple(finding.check for finding in decisive) == ADVISORY_CHECKS
     assert all(finding.status is Status.INFO for finding in told)

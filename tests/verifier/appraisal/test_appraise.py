@@ -499,3 +499,13 @@ def test_the_quorum_of_the_policy_counts() -> None:
     verdict = judged(encode_tlog_proof(replace(proof, checkpoint_raw=cosigned)))
     assert verdict.outcome is Outcome.VERIFIED
     assert next(f.got for f in verdict.findings if f.check == "log.witness.quorum") == "w"
+
+
+def test_launch_inputs_that_cannot_be_read_explain_nothing() -> None:
+    held = contents(measurement=bytes(48)) | {"snp-launch-inputs": b"{}"}
+    verdict = judge(held)
+    assert failing(verdict) == ["release.measurement"]
+    (found,) = (f for f in verdict.findings if f.check == "snp.measurement.explained")
+    assert (found.status, found.cls) == (Status.INFO, FindingClass.INPUT)
+    assert found.expected == "launch inputs that can be searched"
+    assert found.got.startswith("not searched: ")

@@ -393,3 +393,27 @@ def test_an_id_block_of_another_guest(fields: dict[str, Any], got: str) -> None:
     rules = REQUIRED | {"measurement": [MEASUREMENT.hex(), "12" * 48]}
     found = only_failure(judge(OWNED | fields, rules, **owned()), "snp.id_block.fields")
     assert found.got.startswith(got)
+
+
+def test_a_product_that_is_not_allowed_has_no_mask_either() -> None:
+    floor = {"bootloader": 0, "tee": 0, "snp": 0, "microcode": 0}
+    rules = {"products": ["Genoa"], "floors": {"Genoa": floor}, "mitigations": {"Genoa": "0x1"}}
+    verdict = judge(rules=rules)
+    found = one(verdict, "snp.mitigations")
+    assert (found.status, found.expected, found.got) == (
+        Status.FAIL,
+        "a mask for Milan",
+        "none is given",
+    )
+    assert one(verdict, "snp.product.allowed").status is Status.FAIL
+
+
+def test_what_is_kept_of_one_policy_is_not_said_under_another() -> None:
+    strict = {"vmpls": [1]}
+    for rules, status in (({}, Status.PASS), (strict, Status.FAIL), ({}, Status.PASS)):
+        assert one(judge(rules=rules), "snp.vmpl").status is status
+
+
+def test_what_is_kept_of_one_posture_is_not_said_of_another() -> None:
+    for fields, status in (({}, Status.PASS), ({"vmpl": 1}, Status.FAIL), ({}, Status.PASS)):
+        assert one(judge(fields), "snp.vmpl").status is status

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.making import NOW, Log, bundle, entry, policy, statement
+from tests.making import NOW, PUBLISHER, Log, bundle, entry, policy, publisher, statement
 from tests.running import cvm_audit
 from tests.synthetic_amd import CSP_ID, SyntheticAmd, synthetic_amd
+from tests.verifier.tlog.signing import witness
 from verifier.appraisal.appraise import appraise_bundle
 from verifier.appraisal.builtin_policies import BUILT_IN
 from verifier.appraisal.policy import parse_policy
@@ -88,6 +89,13 @@ def test_a_base_fills_in_what_is_not_written() -> None:
     assert (based.sev_snp.crl, based.sev_snp.allow_cxl) == ("fresh", False)
 
 
+def test_a_base_can_also_give_the_products() -> None:
+    text = BASED.format(measurement="11" * 48).replace('products = ["Turin"]\n', "")
+    based = parse_policy(text.encode())
+    assert based.sev_snp is not None
+    assert based.sev_snp.products == (Product.GENOA, Product.TURIN)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
@@ -124,6 +132,11 @@ STRICT: dict[str, Any] = {
 }
 
 
+ANY_OF_TWO = [
+    str(each.key.vkey) for each in (PUBLISHER, publisher("fixtures.invalid/second", b"2" * 32))
+]
+
+
 def remarks(**rules: Any) -> list[str]:
     options: dict[str, Any] = {"platform": "hardware"} | STRICT | rules
     return [remark.key for remark in lint_policy(parse_policy(policy(**options)))]
@@ -136,6 +149,11 @@ def remarks(**rules: Any) -> list[str]:
         ({"require": ("log", "release")}, "require"),
         ({"require": ("evidence",), "measurement": ["11" * 48]}, "require"),
         ({"release": {"minimum_security_version": 0}}, "release.minimum_security_version"),
+        ({"release": {"publishers": ANY_OF_TWO}}, "release.publisher_threshold"),
+        (
+            {"require": ("evidence",), "measurement": {"not_checked": "any"}},
+            "sev_snp.measurement",
+        ),
         ({"products": ["Milan"], "floors": None}, "sev_snp.products"),
         ({"report_versions": [5, 6]}, "sev_snp.report_versions"),
         ({"unknown_bits": ["POLICY bit 26"]}, "sev_snp.unknown_bits"),
@@ -172,6 +190,13 @@ def test_what_lets_much_pass_is_named(rules: dict[str, Any], key: str) -> None:
     base = remarks()
     assert base == ["log.policy"]  # the log of the tests has no witness
     assert key in remarks(**rules)
+
+
+def test_a_quorum_is_nothing_to_remark_on() -> None:
+    vouched = policy(platform="hardware", **STRICT).replace(
+        b"quorum none", f"witness w {witness('witness.invalid/w').key}\nquorum w".encode()
+    )
+    assert list(lint_policy(parse_policy(vouched))) == []
 
 
 def test_lint_says_how_much_it_found(tmp_path: Path) -> None:

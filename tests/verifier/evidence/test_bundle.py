@@ -12,7 +12,14 @@ import pytest
 
 from tests.making import NOW, bundle, changed
 from verifier.errors import ParseError, VerificationError
-from verifier.evidence.bundle import MANIFEST, encode_manifest, open_bundle, parse_bundle
+from verifier.evidence.bundle import (
+    MANIFEST,
+    MAX_FILES,
+    MAX_MANIFEST,
+    encode_manifest,
+    open_bundle,
+    parse_bundle,
+)
 from verifier.evidence.report_data import NONCE_SIZE, report_data_of_nonce
 
 SCHEMA = json.loads(
@@ -66,6 +73,16 @@ def role_twice() -> dict[str, bytes]:
 FAULTS: dict[str, tuple[Callable[[], dict[str, bytes]], str, str]] = {
     "no manifest": (lambda: {"a": b""}, "bundle", "it is missing"),
     "manifest of garbage": (lambda: bundle({}) | {MANIFEST: b"\0"}, MANIFEST, "Expecting value"),
+    "long manifest": (
+        lambda: bundle({}) | {MANIFEST: b" " * (MAX_MANIFEST + 1)},
+        MANIFEST,
+        "262145 bytes",
+    ),
+    "too many files": (
+        lambda: bundle(CONTENTS) | {f"m/{n}": b"" for n in range(MAX_FILES)},
+        "bundle",
+        str(MAX_FILES + len(CONTENTS) + 1),
+    ),
     "unknown schema": (lambda: edited("schema", "cvm-audit/bundle/v2"), "schema", "bundle/v2"),
     "unknown member": (lambda: edited("note", "x"), MANIFEST, "'note'"),
     "no member": (lambda: edited("members", []), "members", "0"),
@@ -122,6 +139,8 @@ def test_the_schema_agrees_with_the_parser() -> None:
     about_files = {
         "no manifest",
         "manifest of garbage",
+        "long manifest",
+        "too many files",
         "path twice",
         "role twice",
         "listed file is missing",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.making import bundle
 from verifier.errors import ParseError
-from verifier.evidence.bundle import MANIFEST, MAX_MEMBER, parse_bundle
+from verifier.evidence.bundle import MANIFEST, MAX_FILES, MAX_MEMBER, parse_bundle
 from verifier.evidence.bundle_tar import MAX_TAR, encode_bundle_tar, parse_bundle_tar
 
 FILES = {MANIFEST: b"{}", "m/a": b"x" * 513, "m/b": b"", "m/c": b"y" * 512}
@@ -97,6 +97,9 @@ def test_limits() -> None:
     huge = encode_bundle_tar({"a": b""}).replace(b"00000000000\0", b"77777777777\0", 1)
     with pytest.raises(ParseError, match="the header of a plain file"):
         parse_bundle_tar(huge)
+    many = encode_bundle_tar({f"{number:03}": b"" for number in range(MAX_FILES + 1)})
+    with pytest.raises(ParseError, match=f"more \\(expected at most {MAX_FILES} files"):
+        parse_bundle_tar(many)
     with pytest.raises(ValueError, match="101 bytes"):
         encode_bundle_tar({"a" * 101: b""})
     assert MAX_MEMBER < MAX_TAR

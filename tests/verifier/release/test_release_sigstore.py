@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from tests.synthetic_sigstore import (
     LOG_NAME,
     SIGNED,
     START,
+    authority,
     b64,
     bundle,
     checkpoint,
@@ -385,7 +387,23 @@ MISMADE: dict[str, tuple[str, Any, type[AuditError], str, str, str]] = {
     ),
     "a certificate that is none": (
         f"{MATERIAL}/certificate/rawBytes", "AA==", ParseError, "signing certificate",
-        "DER of an X.509 certificate", "1 bytes that are none",
+        "DER of an X.509 certificate of version 3 with a positive serial number","00",
+    ),
+    "a certificate that ends soon": (
+        f"{MATERIAL}/certificate/rawBytes", "MIIBADCCAQCgAwIBAgIBBQ==", ParseError,
+        "signing certificate", "DER of an X.509 certificate", "16 bytes that are none",
+    ),
+    "a certificate with serial number 0": (
+        f"{MATERIAL}/certificate/rawBytes", "MIIBADCCAQCgAwIBAgIBAA==", ParseError,
+        "signing certificate",
+        "DER of an X.509 certificate of version 3 with a positive serial number",
+        "3082010030820100a003020102020100",
+    ),
+    "a certificate with a negative serial number": (
+        f"{MATERIAL}/certificate/rawBytes", "MIIBADCCAQCgAwIBAgIBgA==", ParseError,
+        "signing certificate",
+        "DER of an X.509 certificate of version 3 with a positive serial number",
+        "3082010030820100a003020102020180",
     ),
     "loose base64": (
         f"{MATERIAL}/certificate/rawBytes", "AB==", ParseError,
@@ -571,6 +589,34 @@ ROOT_FAULTS: dict[str, tuple[bytes, type[AuditError], str, str]] = {
         ParseError,
         "Sigstore trusted root",
         "what sigstore_trustroot.proto says",
+    ),
+    "a certificate of a later version": (
+        encoded(
+            changed(
+                trusted_root(),
+                "certificateAuthorities/0/certChain/certificates/0/rawBytes",
+                b64(
+                    authority("ca")
+                    .public_bytes(Encoding.DER)
+                    .replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1)
+                ),
+            )
+        ),
+        ParseError,
+        "Sigstore trusted root",
+        "what sigstore_trustroot.proto says",
+    ),
+    "a period with one zone": (
+        encoded(
+            changed(
+                trusted_root(),
+                "certificateAuthorities/0/validFor",
+                {"start": "2026-01-01T00:00:00", "end": "2027-01-01T00:00:00Z"},
+            )
+        ),
+        ParseError,
+        "Sigstore trusted root",
+        "instants with a time zone",
     ),
     "a time without zone": (
         encoded(

@@ -147,6 +147,13 @@ def test_key_names(name: str) -> None:
         parse_vkey(vkey(name, 1, material))
 
 
+def test_a_key_name_can_be_written_as_utf_8() -> None:
+    with rejects(ParseError, "key name", expected="without space, plus", got=r"'a\\udcb6b'"):
+        parse_public_key(
+            name="a\udcb6b", algorithm=Algorithm.ED25519, public_key=log().key.public_key
+        )
+
+
 def test_a_key_name_has_no_plus() -> None:
     with rejects(ParseError, "key name", expected="without space, plus", got="'a\\+b'"):
         parse_public_key(name="a+b", algorithm=Algorithm.ED25519, public_key=log().key.public_key)

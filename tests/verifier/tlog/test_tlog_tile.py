@@ -303,3 +303,7 @@ def test_only_full_nodes_are_in_tiles() -> None:
         node_tile(Node(9, 0), 511)
     for node in full_nodes(Node(63, 0), MAX_TREE_SIZE):
         assert node_tile(node, MAX_TREE_SIZE).level == node.level // 8
+
+
+def test_a_tile_path_is_read() -> None:
+    assert parse_tile_path("tile/3/x001/067.p/9") == Tile(3, 1067, 9)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
+from functools import cache, lru_cache
 
 from verifier.appraisal.advisories.judge import AdvisoryVerdict, Exposed, judge_advisories
 from verifier.appraisal.advisories.table import PHYSICAL, PRODUCT_WARNINGS, TABLE_DATE
-from verifier.appraisal.authenticate_snp import AuthenticReport
 from verifier.appraisal.findings import Finding, FindingClass, Status, compared, finding
 from verifier.appraisal.policy_values import AdvisoryPolicy
+from verifier.appraisal.posture import Posture
+from verifier.evidence.tcb import Product
 
 __all__ = ["ADVISORY_CHECKS", "appraise_advisories", "appraise_warnings"]
 
@@ -21,18 +22,23 @@ _TABLE = "table of advisories"
 
 
 def appraise_advisories(
-    authentic: AuthenticReport, *, policy: AdvisoryPolicy, now: datetime
+    posture: Posture, *, policy: AdvisoryPolicy, now: datetime
 ) -> tuple[Finding, ...]:
     """The findings of ``ADVISORY_CHECKS``, and what the reader should know besides.
 
     ``now`` is the instant of the verdict, with a time zone.
     """
-    verdicts = judge_advisories(authentic)
+    first, *rest = _of_posture(posture, policy)
+    return (first, _age(policy, now), *rest)
+
+
+@lru_cache(maxsize=64)
+def _of_posture(posture: Posture, policy: AdvisoryPolicy) -> tuple[Finding, ...]:
+    verdicts = judge_advisories(posture)
     return (
         _open(verdicts, policy),
-        _age(policy, now),
         *(_told(verdict) for verdict in verdicts),
-        *appraise_warnings(authentic),
+        *appraise_warnings(posture.product),
     )
 
 
@@ -96,14 +102,17 @@ def _told(verdict: AdvisoryVerdict) -> Finding:
     )
 
 
-def appraise_warnings(authentic: AuthenticReport) -> Iterator[Finding]:
+@cache
+def appraise_warnings(product: Product) -> tuple[Finding, ...]:
     """What evidence of this product, and any evidence, cannot prove, whatever a policy says."""
-    warning = PRODUCT_WARNINGS.get(authentic.product)
-    if warning is not None:
-        yield _information(
-            "snp.product.warning", expected=f"to know of {authentic.product}", got=warning
-        )
-    yield _information("snp.physical", expected="to know of every product", got=PHYSICAL)
+    warning = PRODUCT_WARNINGS.get(product)
+    of_product = (
+        ()
+        if warning is None
+        else (_information("snp.product.warning", expected=f"to know of {product}", got=warning),)
+    )
+    general = _information("snp.physical", expected="to know of every product", got=PHYSICAL)
+    return (*of_product, general)
 
 
 def _information(check: str, *, expected: str, got: str) -> Finding:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from verifier.appraisal.posture import Posture
 from verifier.evidence.snp_bits import PLATFORM_BITS, POLICY_BITS
-from verifier.evidence.snp_report import AttestationReport
-from verifier.evidence.tcb import Firmware, Tcb
+from verifier.evidence.tcb import Firmware
 
 __all__ = [
     "Compared",
@@ -47,22 +47,21 @@ class Compared:
 class Criterion:
     """One published number: what is demanded, in words, where that is said, and how to look.
 
-    ``compare`` takes the certificate's TCB, which is what its key was derived for, and the
-    report. ``confirmed`` is false where a number is known from others' quotations alone: it is
-    shown beside the one in the evidence, and can raise a doubt, but never settle one.
+    ``confirmed`` is false where a number is known from others' quotations alone: it is shown
+    beside the one in the evidence, and can raise a doubt, but never settle one.
     """
 
     demand: str
     source: str
     confirmed: bool
-    compare: Callable[[Tcb, AttestationReport], Compared]
+    compare: Callable[[Posture], Compared]
 
 
 def tcb_floor(component: str, level: int, *, source: str, confirmed: bool = True) -> Criterion:
     """A least level of one component of the certificate's TCB, by its name in ``Tcb``'s text."""
 
-    def compare(tcb: Tcb, _: AttestationReport) -> Compared:
-        observed = dict(tcb.components())[component]
+    def compare(posture: Posture) -> Compared:
+        observed = dict(posture.certified_tcb.components())[component]
         return _compared(observed >= level, f"{component} {observed}")
 
     demand = f"{component} >= {level}"
@@ -72,8 +71,8 @@ def tcb_floor(component: str, level: int, *, source: str, confirmed: bool = True
 def firmware_floor(firmware: Firmware, *, source: str, confirmed: bool = True) -> Criterion:
     """A least version of the SNP firmware that runs (CURRENT_MAJOR, _MINOR, _BUILD)."""
 
-    def compare(_: Tcb, report: AttestationReport) -> Compared:
-        current = report.current_firmware
+    def compare(posture: Posture) -> Compared:
+        current = posture.current_firmware
         return _compared(current >= firmware, f"firmware {current}")
 
     demand = f"firmware >= {firmware}"
@@ -83,8 +82,8 @@ def firmware_floor(firmware: Firmware, *, source: str, confirmed: bool = True) -
 def platform_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterion:
     """A bit of PLATFORM_INFO that must be set."""
 
-    def compare(_: Tcb, report: AttestationReport) -> Compared:
-        return _compared_bit("PLATFORM_INFO", report.platform_info, bit, PLATFORM_BITS)
+    def compare(posture: Posture) -> Compared:
+        return _compared_bit("PLATFORM_INFO", posture.platform_info, bit, PLATFORM_BITS)
 
     demand = f"PLATFORM_INFO.{PLATFORM_BITS[bit]} 1"
     return Criterion(demand=demand, source=source, confirmed=confirmed, compare=compare)
@@ -93,8 +92,8 @@ def platform_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterion:
 def policy_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterion:
     """A restriction of POLICY that must be set."""
 
-    def compare(_: Tcb, report: AttestationReport) -> Compared:
-        return _compared_bit("POLICY", report.policy, bit, POLICY_BITS)
+    def compare(posture: Posture) -> Compared:
+        return _compared_bit("POLICY", posture.policy, bit, POLICY_BITS)
 
     demand = f"POLICY.{POLICY_BITS[bit]} 1"
     return Criterion(demand=demand, source=source, confirmed=confirmed, compare=compare)
@@ -103,10 +102,10 @@ def policy_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterion:
 def mitigation_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterion:
     """A bit of both mitigation vectors; reports before version 5 have none."""
 
-    def compare(_: Tcb, report: AttestationReport) -> Compared:
-        launch, current = report.launch_mitigation_vector, report.current_mitigation_vector
+    def compare(posture: Posture) -> Compared:
+        launch, current = posture.launch_mitigation_vector, posture.current_mitigation_vector
         if launch is None or current is None:
-            observed = f"a report of version {report.version}, which has no mitigation vectors"
+            observed = f"a report of version {posture.version}, which has no mitigation vectors"
             return Compared(Outcome.UNSHOWN, observed)
         observed = f"mitigation vectors {launch:#x} at launch, {current:#x} now"
         return _compared(launch & current & 1 << bit != 0, observed)
@@ -118,8 +117,8 @@ def mitigation_bit(bit: int, *, source: str, confirmed: bool = True) -> Criterio
 def any_of(*criteria: Criterion) -> Criterion:
     """Measures of which one is enough; no more confirmed than the least confirmed of them."""
 
-    def compare(tcb: Tcb, report: AttestationReport) -> Compared:
-        every = [criterion.compare(tcb, report) for criterion in criteria]
+    def compare(posture: Posture) -> Compared:
+        every = [criterion.compare(posture) for criterion in criteria]
         for outcome in (Outcome.MET, Outcome.UNSHOWN):
             for one in every:
                 if one.outcome is outcome:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from verifier.appraisal.advisories.advisory import Advisory, Exposure
 from verifier.appraisal.advisories.criteria import Compared, Criterion, Outcome
 from verifier.appraisal.advisories.table import ADVISORIES
-from verifier.appraisal.authenticate_snp import AuthenticReport
+from verifier.appraisal.posture import Posture
 
 __all__ = ["AdvisoryVerdict", "Exposed", "judge_advisories", "judge_advisory"]
 
@@ -41,21 +41,21 @@ class AdvisoryVerdict:
     sources: tuple[str, ...]
 
 
-def judge_advisories(authentic: AuthenticReport) -> tuple[AdvisoryVerdict, ...]:
+def judge_advisories(posture: Posture) -> tuple[AdvisoryVerdict, ...]:
     """A verdict for every advisory of the table, in its order.
 
     A simulated platform is judged like the product that it stands for.
     """
-    return tuple(judge_advisory(authentic, advisory=advisory) for advisory in ADVISORIES)
+    return tuple(judge_advisory(posture, advisory=advisory) for advisory in ADVISORIES)
 
 
-def judge_advisory(authentic: AuthenticReport, *, advisory: Advisory) -> AdvisoryVerdict:
+def judge_advisory(posture: Posture, *, advisory: Advisory) -> AdvisoryVerdict:
     """The verdict for one advisory."""
-    exposure = advisory.exposure(authentic.product)
+    exposure = advisory.exposure(posture.product)
     if exposure is None:
-        exposed, reason = Exposed.NOT_AFFECTED, f"{authentic.product}: {advisory.elsewhere}"
+        exposed, reason = Exposed.NOT_AFFECTED, f"{posture.product}: {advisory.elsewhere}"
     else:
-        exposed, reason = _weigh(authentic, exposure)
+        exposed, reason = _weigh(posture, exposure)
     criteria = exposure.criteria if exposure is not None else ()
     sources = tuple(dict.fromkeys(criterion.source for criterion in criteria))
     return AdvisoryVerdict(
@@ -63,9 +63,8 @@ def judge_advisory(authentic: AuthenticReport, *, advisory: Advisory) -> Advisor
     )
 
 
-def _weigh(authentic: AuthenticReport, exposure: Exposure) -> tuple[Exposed, str]:
-    tcb = authentic.vek.certificate.tcb
-    outcomes = [(c, c.compare(tcb, authentic.report)) for c in exposure.criteria]
+def _weigh(posture: Posture, exposure: Exposure) -> tuple[Exposed, str]:
+    outcomes = [(c, c.compare(posture)) for c in exposure.criteria]
     said = [_words(criterion, compared) for criterion, compared in outcomes]
     reason = "; ".join([*said, exposure.open_question] if exposure.open_question else said)
     if any(c.confirmed and o.outcome is Outcome.UNMET for c, o in outcomes):

@@ -11,7 +11,10 @@ from types import MappingProxyType
 from verifier.appraisal.checks import CHECKS
 from verifier.report.explanations.bundle_and_log import BUNDLE, LOG
 from verifier.report.explanations.explanation import Explanation
+from verifier.report.explanations.image_scan import SCAN
+from verifier.report.explanations.rebuilding import REBUILD
 from verifier.report.explanations.release_and_host import HOST, PLATFORM, RELEASE
+from verifier.report.explanations.session import SESSION
 from verifier.report.explanations.snp_advisories import ADVISORIES, INFORMATION
 from verifier.report.explanations.snp_certificate import CERTIFICATE
 from verifier.report.explanations.snp_container import CONTAINER, ID_BLOCK
@@ -28,6 +31,7 @@ GROUPS: Mapping[str, tuple[Explanation, ...]] = MappingProxyType(
         "the log": LOG,
         "the release": RELEASE,
         "enrolled hosts": HOST,
+        "the TLS session": SESSION,
         "the kind of platform": PLATFORM,
         "SEV-SNP: the certificate and its chain": CERTIFICATE,
         "SEV-SNP: the report": REPORT,
@@ -38,6 +42,8 @@ GROUPS: Mapping[str, tuple[Explanation, ...]] = MappingProxyType(
         "SEV-SNP: what the guest carries": CONTENTS,
         "SEV-SNP: the chip": CHIP,
         "SEV-SNP: known vulnerabilities": ADVISORIES,
+        "the rebuild": REBUILD,
+        "the scan of an image": SCAN,
         "SEV-SNP: for information, never a pass or a failure": INFORMATION,
     }
 )

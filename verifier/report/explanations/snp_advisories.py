@@ -39,7 +39,7 @@ INFORMATION = (
         "affected, mitigated, vulnerable or undecidable, with the numbers that were compared and "
         "where they are published.",
         does_not_prove="Anything by itself: `snp.advisories` judges. A number that is known from "
-        "quotations only is called unconfirmed and decides nothing.",
+        "quotations only is called unconfirmed: it can raise a doubt, and never settle one.",
         fails_when="The report is authentic and the policy judges vulnerabilities: one finding for "
         "each row of the table.",
         do="Look for `vulnerable`, then for `undecidable` on what you care about.",

@@ -12,8 +12,8 @@ CONTAINER = (
         proves="The container that Azure's host compatibility layer (HCL) leaves in the vTPM has "
         "its header, a report of type SEV-SNP and runtime data of the length that it states.",
         does_not_prove="Anything about the report in it, which is judged like any other.",
-        fails_when="The blob was cut off (old ones of 2048 bytes lose their runtime data), is of a "
-        "TDX machine, or uses another hash than SHA-256.",
+        fails_when="The blob was cut off, is of a TDX machine, or uses another hash than SHA-256. "
+        "Or another report lies beside the container.",
         do="Read the whole NV index 0x01400001 again.",
         attacks=("ATK-048",),
     ),

@@ -1,0 +1,1 @@
+"""Two artifacts side by side: where they differ first, in words for a person."""

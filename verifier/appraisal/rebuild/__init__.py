@@ -1,0 +1,1 @@
+"""The appraisal of a rebuild: what came out, against what is logged."""

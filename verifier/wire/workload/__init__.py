@@ -1,0 +1,1 @@
+"""What the reference CVM computes, as pure functions, so that a client can predict every answer."""
