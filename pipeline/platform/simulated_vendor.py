@@ -33,6 +33,7 @@ __all__ = [
     "Authority",
     "Vendor",
     "VendorNames",
+    "certify_vek",
     "generate_ca_key",
     "issue_crl",
     "issue_vek",
@@ -132,20 +133,41 @@ def issue_vek(
     extensions: tuple[RawExtension, ...],
     start: datetime,
 ) -> bytes:
+    """As ``certify_vek``, under a vendor that is at hand as a whole."""
+    return certify_vek(
+        vendor.signer.key,
+        issuer=vendor.signer.name,
+        subject=vendor.vek_name,
+        public_key=public_key,
+        extensions=extensions,
+        start=start,
+    )
+
+
+def certify_vek(
+    key: RSAPrivateKey,
+    *,
+    issuer: bytes,
+    subject: bytes,
+    public_key: EllipticCurvePublicKey,
+    extensions: tuple[RawExtension, ...],
+    start: datetime,
+) -> bytes:
     """The DER of a VEK certificate, valid for 7 years from ``start``, with AMD's serial number 0.
 
-    ``extensions`` come from ``vek_extensions``.
+    ``key`` and ``issuer`` (the DER of a Name) are those of an ASK or ASVK; ``extensions`` come
+    from ``vek_extensions``.
     """
     fields = CertificateFields(
         serial=0,
-        issuer=vendor.signer.name,
-        subject=vendor.vek_name,
+        issuer=issuer,
+        subject=subject,
         not_before=start,
         not_after=_years_after(start, _VEK_YEARS),
         key=_spki(public_key),
         extensions=extensions,
     )
-    return make_certificate(fields, signer=vendor.signer.key)
+    return make_certificate(fields, signer=key)
 
 
 def issue_crl(

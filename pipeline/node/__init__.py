@@ -1,0 +1,1 @@
+"""What runs inside the confidential VM: evidence, attested TLS, and the workload."""

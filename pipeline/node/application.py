@@ -1,0 +1,150 @@
+"""What a node answers: evidence of its own session, summaries, suggestions, and counters.
+
+Messages are data. They are cut, counted and compared, and nothing in them is an instruction; none
+of their text leaves the session that it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pipeline.node.counters import Counters
+from pipeline.node.evidence_source import EvidenceSource
+from pipeline.node.http import Answer, Request, problem
+from pipeline.node.own_release import OwnRelease
+from verifier.errors import AuditError, FetchError, ParseError
+from verifier.evidence.report_data import report_data_of_session
+from verifier.tlog.strict import excerpt
+from verifier.wire.attested_tls import (
+    EVIDENCE_MEDIA_TYPE,
+    EVIDENCE_PATH,
+    NONCE_MEDIA_TYPE,
+    NONCE_SIZE,
+    EvidenceAnswer,
+    encode_evidence,
+)
+from verifier.wire.service import (
+    COUNTERS_PATH,
+    JSON_MEDIA_TYPE,
+    REWRITE_PATH,
+    SUMMARY_PATH,
+    encode_counters,
+    encode_rewrite_answer,
+    encode_summary_answer,
+    parse_rewrite_request,
+    parse_summary_request,
+)
+from verifier.wire.workload.rewrite import rewrite
+from verifier.wire.workload.summary import summarise
+
+__all__ = ["SOURCE_FIELD", "Application"]
+
+SOURCE_FIELD = "Cvm-Audit-Evidence-Source"
+"""Header field that says to people where a report comes from; nothing may rest on it."""
+
+_Export = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    method: str
+    media_type: str
+    answer: Callable[[bytes, _Export], Answer]
+
+
+class Application:
+    """The answers of one node; safe under threads."""
+
+    def __init__(
+        self,
+        *,
+        source: EvidenceSource,
+        own_release: OwnRelease,
+        spki_sha256: bytes,
+        counters: Counters,
+    ) -> None:
+        self._source = source
+        self._own_release = own_release
+        self._spki_sha256 = spki_sha256
+        self._counters = counters
+        self._routes: Mapping[str, _Route] = {
+            EVIDENCE_PATH: _Route("POST", NONCE_MEDIA_TYPE, self._evidence),
+            SUMMARY_PATH: _Route("POST", JSON_MEDIA_TYPE, self._summary),
+            REWRITE_PATH: _Route("POST", JSON_MEDIA_TYPE, self._rewrite),
+            COUNTERS_PATH: _Route("GET", "", self._read_counters),
+        }
+
+    def answer(self, request: Request, *, export: _Export) -> Answer:
+        """The answer to ``request`` in the session whose exporter is ``export``."""
+        route = self._routes.get(request.target)
+        if route is None:
+            return self._refuse(HTTPStatus.NOT_FOUND, "target", list(self._routes), request.target)
+        if request.method != route.method:
+            allowed = (("Allow", route.method),)
+            status = HTTPStatus.METHOD_NOT_ALLOWED
+            return self._refuse(status, "method", [route.method], request.method, allowed)
+        if request.media_type != route.media_type:
+            status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            return self._refuse(status, "Content-Type", [route.media_type], request.media_type)
+        try:
+            return route.answer(request.body, export)
+        except ParseError as error:
+            self._counters.add("requests_refused")
+            return problem(HTTPStatus.BAD_REQUEST, error)
+
+    def _refuse(
+        self,
+        status: HTTPStatus,
+        what: str,
+        expected: list[str],
+        got: str,
+        fields: tuple[tuple[str, str], ...] = (),
+    ) -> Answer:
+        self._counters.add("requests_refused")
+        wanted = " or ".join(expected) or "none"
+        return problem(status, ParseError(what, expected=wanted, got=excerpt(got)), fields=fields)
+
+    def _evidence(self, body: bytes, export: _Export) -> Answer:
+        if len(body) != NONCE_SIZE:
+            raise ParseError("nonce", expected=f"{NONCE_SIZE} bytes", got=f"{len(body)}")
+        role = self._own_release.release.role
+        report_data = report_data_of_session(
+            exporter=export(body), nonce=body, role=role, spki_sha256=self._spki_sha256
+        )
+        try:
+            own = self._source.fetch_evidence(report_data)
+        except AuditError:
+            self._counters.add("evidence_failed")
+            error = FetchError("evidence", expected="a report", got="no usable one")
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, error)
+        answer = EvidenceAnswer(
+            role=role,
+            report=own.raw,
+            certificate_table=own.certificate_table,
+            release_entry=self._own_release.entry,
+            release_proof=self._own_release.proof,
+        )
+        self._counters.add("evidence")
+        fields = ((SOURCE_FIELD, self._source.label),)
+        return Answer(HTTPStatus.OK, EVIDENCE_MEDIA_TYPE, encode_evidence(answer), fields)
+
+    def _summary(self, body: bytes, _export: _Export) -> Answer:
+        summary = summarise(parse_summary_request(body))
+        self._counters.add("summaries")
+        return _json(encode_summary_answer(summary))
+
+    def _rewrite(self, body: bytes, _export: _Export) -> Answer:
+        suggestions = rewrite(parse_rewrite_request(body))
+        self._counters.add("rewrites")
+        return _json(encode_rewrite_answer(suggestions))
+
+    def _read_counters(self, body: bytes, _export: _Export) -> Answer:
+        if body:
+            raise ParseError("body", expected="none", got=f"{len(body)} bytes")
+        return _json(encode_counters(self._counters.read()))
+
+
+def _json(body: bytes) -> Answer:
+    return Answer(HTTPStatus.OK, JSON_MEDIA_TYPE, body)
