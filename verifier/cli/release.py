@@ -13,6 +13,7 @@ from verifier.cli.files import read_file, write_directory, write_file
 from verifier.cli.inspecting import describe_entry
 from verifier.cli.judging import Judging, judging_options, load_policy, load_trusted_root
 from verifier.cli.publishing import generate_key, read_key, sign_entry
+from verifier.cli.rebuilding import diff, rebuild, scan
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.fetch.log import LogReader, submit_entry
 from verifier.release.dsse import MAX_ENVELOPE
@@ -54,6 +55,10 @@ _output_option = click.option("-o", "--output", required=True, type=_NEW, help="
 @click.group()
 def release() -> None:
     """Sign, publish, fetch and show what is logged, and judge releases."""
+
+
+for _command in (diff, rebuild, scan):
+    release.add_command(_command)
 
 
 @release.command()
