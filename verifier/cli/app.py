@@ -22,6 +22,7 @@ EXIT_BUG = 70
 
 _VERBS = {
     "conformance": ("verifier.cli.conformance", "score any verifier on the fixtures"),
+    "drive": ("verifier.cli.drive", "boot a logged release, judge what answers, and ask it"),
     "evidence": ("verifier.cli.evidence", "look at, judge or collect attestation evidence"),
     "explain": ("verifier.cli.explaining", "what a check proves and does not prove"),
     "log": ("verifier.cli.log", "hold a transparency log to what it says of itself"),

@@ -1,0 +1,1 @@
+"""Boots a deployment or reaches one, judges its evidence, and then asks it something."""

@@ -1,0 +1,81 @@
+"""Is the verified code what answers? Random texts, and the answers that it must give to them.
+
+The requests are such as any user makes, on the paths that any user takes, so that a server cannot
+tell a challenge from a message. The workload is deterministic (docs/spec/workload.md); the
+predictions are made by the same pure functions that the release serves.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifier.drive.attested_session import AttestedSession
+from verifier.errors import VerificationError
+from verifier.tlog.strict import excerpt
+from verifier.wire.service import STYLES, Message, RewriteRequest, SummaryRequest
+from verifier.wire.workload.rewrite import rewrite
+from verifier.wire.workload.summary import summarise
+
+__all__ = ["Challenge", "make_challenge", "pose"]
+
+_VOCABULARY = """
+boat bread bridge brother cat coffee cousin dinner doctor dog film garden holiday house
+kitchen letter market meeting morning music neighbour party photo piano picture plan rain
+report river school shop sister song station story summer table teacher ticket train tree
+village walk weather wedding week window winter work year
+ask bring buy call change cook find finish help invite like miss move need open paint plan
+play read see send show start take visit wait want write
+definately recieve tommorow alot because the a we you they is are was it and but for with
+"""
+_WORDS = tuple(_VOCABULARY.split())
+_SENDERS = ("Ada", "Ben", "Chidi", "Dora")
+_MESSAGES, _SENTENCES, _WORDS_IN_SENTENCE = 6, 3, (4, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Requests that nobody has made before."""
+
+    summary: SummaryRequest
+    rewrites: tuple[RewriteRequest, ...]
+
+
+def make_challenge() -> Challenge:
+    """A new challenge; its texts hold more than 500 random bits, and look like any other."""
+    messages = tuple(Message(secrets.choice(_SENDERS), _text(_SENTENCES)) for _ in range(_MESSAGES))
+    rewrites = tuple(RewriteRequest(_text(1), style) for style in STYLES)
+    return Challenge(SummaryRequest(messages, 1 + secrets.randbelow(_SENTENCES)), rewrites)
+
+
+def pose(session: AttestedSession, challenge: Challenge) -> int:
+    """Ask, and compare every answer with its prediction; returns how many were asked.
+
+    Raises VerificationError for the first answer that is another.
+    """
+    _compare("summary", session.summarise(challenge.summary), summarise(challenge.summary))
+    for request in challenge.rewrites:
+        _compare(f"{request.style} rewriting", session.rewrite(request), rewrite(request))
+    return 1 + len(challenge.rewrites)
+
+
+def _compare(what: str, answered: Sequence[str], predicted: Sequence[str]) -> None:
+    if answered != predicted:
+        expected, got = _shown(predicted), _shown(answered)
+        raise VerificationError(f"answer to a challenge ({what})", expected=expected, got=got)
+
+
+def _shown(lines: Sequence[str]) -> str:
+    return excerpt(" / ".join(lines), 160)
+
+
+def _text(sentences: int) -> str:
+    return " ".join(_sentence() for _ in range(sentences))
+
+
+def _sentence() -> str:
+    fewest, most = _WORDS_IN_SENTENCE
+    count = fewest + secrets.randbelow(most - fewest)
+    words = [secrets.choice(_WORDS) for _ in range(count)]
+    return " ".join(words).capitalize() + secrets.choice((".", "?", "!", "."))
