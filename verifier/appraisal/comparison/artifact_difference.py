@@ -65,8 +65,7 @@ def _by_role(role: str, released: bytes, built: bytes) -> Iterator[Difference]:
     if role == "kernel":
         yield from _kernel_header(released, built)
     plain = first_difference(released, built)
-    if plain is not None:
-        yield plain
+    yield from (plain,) if plain is not None else ()
 
 
 def _kernel_header(released: bytes, built: bytes) -> Iterator[Difference]:
