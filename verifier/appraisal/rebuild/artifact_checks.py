@@ -68,7 +68,7 @@ def _copy(artifact: Artifact, offered: Mapping[str, bytes]) -> bytes | None:
 def _compare(
     name: str, role: str, left: tuple[str, bytes], right: tuple[str, bytes], told: list[Told]
 ) -> str:
-    """The first difference in words. All of them are added to ``told``."""
+    """The first difference of two unequal copies in words. All of them are added to ``told``."""
     differences = artifact_differences(role, released=left[1], built=right[1])
     told.append(
         Told(
@@ -80,9 +80,7 @@ def _compare(
             differences=differences,
         )
     )
-    if not differences:
-        return ""
-    first = differences[0]
+    first = differences[0]  # the two are not the same, so there is one
     return f"first difference: {first.place}: {left[0]} {first.expected}, {right[0]} {first.got}"
 
 
