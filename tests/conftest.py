@@ -13,8 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.postgresql import Cluster, cluster, postgresql_is_owed, programs
+
+# A run that decides about a change looks at the same examples every time, on however busy a machine;
+# every other run looks for new ones.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 _VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 _ADDRESSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
