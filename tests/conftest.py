@@ -17,8 +17,8 @@ from hypothesis import settings
 
 from tests.postgresql import Cluster, cluster, postgresql_is_owed, programs
 
-# A run that decides about a change looks at the same examples every time, on however busy a machine;
-# every other run looks for new ones.
+# A run that decides about a change looks at the same examples every time, on however busy a
+# machine; every other run looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
