@@ -43,7 +43,7 @@ from verifier.wire.attested_tls import EvidenceAnswer
 if TYPE_CHECKING:  # loads the library of Sigstore
     from verifier.release.sigstore_bundle import TrustedRoot
 
-__all__ = ["Driven", "Plan", "Shown", "drive_direct"]
+__all__ = ["Driven", "Plan", "Shown", "concluded", "drive_direct"]
 
 _EXCHANGE_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
@@ -128,15 +128,27 @@ def drive_direct(plan: Plan, *, tamper: bool, say: Callable[[str], None]) -> Dri
         limit = max(_LEAST_PATIENCE, _PATIENCE * ended.seconds)
         say(f"tampered boots, {limit:.0f} s each, and one that is not tampered with")
         shown += _tamper_boots(boot, limit)
+    level = _level(boot, shown, session.verdict)
     return Driven(
-        level=_level(boot, shown, session.verdict),
+        level=level,
         accelerator=boot.accelerator,
         shown=shown,
-        verdict=session.verdict,
+        verdict=concluded(session.verdict, level=level),
         bundle=session.bundle,
         boot_seconds=ended.seconds,
         answer_seconds=session.answer_seconds,
     )
+
+
+def concluded(verdict: Verdict, *, level: Level) -> Verdict:
+    """The verdict of a drive at ``level``: without a measured boot at best PARTIAL.
+
+    A processor that signs for a program without having seen it start proves no measurement, and
+    whoever reads the last line or the exit code alone must not take it for one.
+    """
+    if level is not Level.PROCESS:
+        return verdict
+    return replace(verdict, not_proven=(*verdict.not_proven, "release.measurement"))
 
 
 def _good_boot(plan: Plan, say: Callable[[str], None]) -> tuple[Boot, Ended, _Session]:
