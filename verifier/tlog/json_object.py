@@ -90,19 +90,19 @@ class JsonObject:
 
     def hex(self, name: str, *, size: int) -> bytes:
         """Read ``size`` bytes written as lower-case hex."""
-        return self._reading(name, lambda text: parse_hex(text, what="", size=size))
+        return self._reading(name, parse_hex, size=size)
 
     def hex_integer(self, name: str, *, maximum: int = 2**64 - 1) -> int:
         """Read an integer written as ``0x…``."""
-        return self._reading(name, lambda text: parse_hex_integer(text, what="", maximum=maximum))
+        return self._reading(name, parse_hex_integer, maximum=maximum)
 
     def timestamp(self, name: str) -> datetime:
         """Read an instant, ``YYYY-MM-DDThh:mm:ssZ``."""
-        return self._reading(name, lambda text: parse_timestamp(text, what=""))
+        return self._reading(name, parse_timestamp)
 
-    def _reading(self, name: str, read: Callable[[str], _T]) -> _T:
+    def _reading(self, name: str, read: Callable[..., _T], **limits: int) -> _T:
         try:
-            return read(self._typed(name, str))
+            return read(self._typed(name, str), what="", **limits)
         except ParseError as error:
             if error.what:
                 raise

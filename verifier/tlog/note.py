@@ -56,6 +56,8 @@ _MAX_MLDSA44_NAME = 255  # C2SP tlog-cosignature: opaque cosigner_name<1..2^8-1>
 
 _DASH = "\u2014 "
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+# Half a surrogate pair is how Python holds a command-line argument that is not UTF-8.
+_NAME = re.compile(r"[^+\s\x00-\x1f\ud800-\udfff]+")
 
 
 class Algorithm(IntEnum):
@@ -267,9 +269,6 @@ def _check_characters(text: str) -> None:
 
 
 def _check_name(name: str, *, what: str) -> None:
-    # Half a surrogate pair is how Python holds a command-line argument that is not UTF-8.
-    if not name or any(
-        c == "+" or c < " " or c.isspace() or "\ud800" <= c <= "\udfff" for c in name
-    ):
+    if _NAME.fullmatch(name) is None:
         expected = "a key name without space, plus or control character"
         raise ParseError(what, expected=expected, got=excerpt(name))
