@@ -98,6 +98,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "verifier.evidence",
         "verifier.appraisal",
         "verifier.roots",
+        # HPKE, for the seals of the private path.
+        "verifier.wire",
         "verifier.drive",
         "verifier.cli",
         "log_server",
