@@ -109,7 +109,7 @@ class SealedSession:
     exporter: bytes
     sequence: int
 
-    def info(self, domain: bytes, request: bytes) -> bytes:
+    def context(self, domain: bytes, request: bytes) -> bytes:
         """The ``info`` of HPKE; ``request`` is the sealed request that a response answers."""
         fields = (
             self.role.encode("utf-8"),
@@ -156,13 +156,13 @@ def seal_request(
         raise ValueError(f"not a path: {path!r}")
     name = path.encode("ascii")
     plain = _padded(reply_to + _SHORT.pack(len(name)) + name + content)
-    return _SUITE.encrypt(plain, to.key, session.info(_REQUEST, b""))
+    return _SUITE.encrypt(plain, to.key, session.context(_REQUEST, b""))
 
 
 def open_request(raw: bytes, *, key: SealingKey, session: SealedSession) -> Unsealed:
     """Open a request. Raises ParseError; VerificationError if it was not sealed for this place."""
     what = "sealed request"
-    plain = _opened(raw, key, session.info(_REQUEST, b""), what)
+    plain = _opened(raw, key, session.context(_REQUEST, b""), what)
     head = SEALING_KEY_SIZE + _SHORT.size
     if len(plain) < head:
         raise ParseError(what, expected=f"at least {head} bytes", got=f"{len(plain)}")
@@ -185,7 +185,7 @@ def seal_response(
     if not 100 <= status <= 599:
         raise ValueError(f"not an HTTP status: {status}")
     plain = _padded(_SHORT.pack(status) + content)
-    return _SUITE.encrypt(plain, request.reply_to.key, session.info(_RESPONSE, request.raw))
+    return _SUITE.encrypt(plain, request.reply_to.key, session.context(_RESPONSE, request.raw))
 
 
 def open_response(
@@ -196,7 +196,7 @@ def open_response(
     Raises ParseError; VerificationError if it does not answer this very request.
     """
     what = "sealed response"
-    plain = _opened(raw, key, session.info(_RESPONSE, request), what)
+    plain = _opened(raw, key, session.context(_RESPONSE, request), what)
     if len(plain) < _SHORT.size:
         raise ParseError(what, expected="a status", got=f"{len(plain)} bytes")
     (status,) = _SHORT.unpack_from(plain)
@@ -213,12 +213,12 @@ def _padded(content: bytes) -> bytes:
     return (_LENGTH.pack(len(content)) + content).ljust(bucket, b"\x00")
 
 
-def _opened(raw: bytes, key: SealingKey, info: bytes, what: str) -> bytes:
+def _opened(raw: bytes, key: SealingKey, context: bytes, what: str) -> bytes:
     # The length is in the open, so a seal of another length is refused before any key is used.
     if len(raw) - _OVERHEAD not in BUCKETS:
         raise ParseError(what, expected="a bucket of 1 KiB to 1 MiB", got=f"{len(raw)} bytes")
     try:
-        plain = _SUITE.decrypt(raw, key.private, info)
+        plain = _SUITE.decrypt(raw, key.private, context)
     except InvalidTag:
         expected = "sealed to this key, for this place of this session"
         raise VerificationError(what, expected=expected, got="it does not open") from None

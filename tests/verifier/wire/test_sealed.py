@@ -140,7 +140,7 @@ def by_hand(plain: bytes, *, response: bytes = b"") -> bytes:
     """A seal around any bytes, as a peer that follows no rule would make it."""
     domain = b"cvm-audit/sealed/response/v1\0" if response else b"cvm-audit/sealed/request/v1\0"
     key = CLIENT.public if response else CVM.public
-    return SUITE.encrypt(plain, key.key, SESSION.info(domain, response))
+    return SUITE.encrypt(plain, key.key, SESSION.context(domain, response))
 
 
 def framed(content: bytes, *, bucket: int = 2048, filling: bytes = b"\0") -> bytes:
