@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from verifier.appraisal.snp_hcl_checks import HclEvidence
-from verifier.cli.files import read_file
+from verifier.cli.files import cache_folder, read_file
 from verifier.evidence.azure_evidence import parse_azure_evidence
 from verifier.evidence.certificate_table import (
     CertificateTable,
@@ -104,7 +103,7 @@ def with_fetched(collected: Collected, options: Mapping[str, Any]) -> Collected:
 
     kds = AmdKds(
         url=(options["kds"] or AMD_KDS).rstrip("/"),
-        cache=KdsCache(options["cache"] or _cache_folder()),
+        cache=KdsCache(options["cache"] or cache_folder("kds")),
         wait=time.sleep,
         progress=_say,
     )
@@ -232,12 +231,6 @@ def _arguments(options: Mapping[str, Any]) -> tuple[str, ...]:
     ]
     named = [*single, *(("--ca", path) for path in options["authorities"])]
     return tuple(str(part) for pair in named for part in pair)
-
-
-def _cache_folder() -> Path:
-    # XDG Base Directory Specification: an unset, empty or relative value means the default.
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "cvm-audit" / "kds"
 
 
 def _say(text: str) -> None:

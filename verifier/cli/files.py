@@ -15,7 +15,21 @@ from verifier import files
 from verifier.errors import FetchError
 from verifier.evidence.bundle import MAX_MEMBER
 
-__all__ = ["UnusableFileError", "read_bundle", "read_file", "write_directory", "write_file"]
+__all__ = [
+    "UnusableFileError",
+    "cache_folder",
+    "read_bundle",
+    "read_file",
+    "write_directory",
+    "write_file",
+]
+
+
+def cache_folder(name: str) -> Path:
+    """Where what can be fetched again is kept on this machine; it may not exist yet."""
+    # XDG Base Directory Specification: an unset, empty or relative value means the default.
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "cvm-audit" / name
 
 
 def read_file(path: Path, *, limit: int = MAX_MEMBER) -> bytes:

@@ -9,11 +9,14 @@ import click
 
 from verifier.appraisal.appraise import appraise_logged_release
 from verifier.appraisal.appraise_identity import IdentityEvidence
+from verifier.cli.comparing import diff, scan
 from verifier.cli.files import read_file, write_directory, write_file
 from verifier.cli.inspecting import describe_entry
 from verifier.cli.judging import Judging, judging_options, load_policy, load_trusted_root
+from verifier.cli.obtaining import artifacts
+from verifier.cli.preparing import prepare
 from verifier.cli.publishing import generate_key, read_key, sign_entry
-from verifier.cli.rebuilding import diff, rebuild, scan
+from verifier.cli.rebuilding import rebuild
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.fetch.log import LogReader, submit_entry
 from verifier.release.dsse import MAX_ENVELOPE
@@ -57,7 +60,7 @@ def release() -> None:
     """Sign, publish, fetch and show what is logged, and judge releases."""
 
 
-for _command in (diff, rebuild, scan):
+for _command in (artifacts, diff, prepare, rebuild, scan):
     release.add_command(_command)
 
 

@@ -8,7 +8,7 @@ import requests
 
 from verifier.errors import FetchError
 
-__all__ = ["DEFAULT_TIMEOUT", "Answer", "fetch_answer", "fetch_bytes", "post_bytes"]
+__all__ = ["DEFAULT_TIMEOUT", "Answer", "fetch_answer", "fetch_bytes", "fetch_start", "post_bytes"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for a connection, and again for each part of the answer."""
@@ -32,6 +32,11 @@ def fetch_bytes(url: str, *, limit: int) -> bytes:
     return _content(fetch_answer(url, limit=limit), url)
 
 
+def fetch_start(url: str, *, limit: int) -> bytes:
+    """GET ``url``: its first ``limit`` bytes, if it has more. FetchError for no answer with 200."""
+    return _content(_exchange("GET", url, body=None, content_type="", limit=limit, cut=True), url)
+
+
 def fetch_answer(url: str, *, limit: int) -> Answer:
     """GET ``url``, of any status. Raises FetchError for more than ``limit`` bytes or no answer."""
     return _exchange("GET", url, body=None, content_type="", limit=limit)
@@ -51,7 +56,13 @@ def _content(answer: Answer, url: str) -> bytes:
 
 
 def _exchange(
-    method: str, url: str, *, body: bytes | None, content_type: str, limit: int
+    method: str,
+    url: str,
+    *,
+    body: bytes | None,
+    content_type: str,
+    limit: int,
+    cut: bool = False,
 ) -> Answer:
     headers = _HEADERS | ({"Content-Type": content_type} if content_type else {})
     try:
@@ -71,20 +82,22 @@ def _exchange(
                 response.status_code,
                 response.headers.get("Content-Type", ""),
                 response.headers.get("Retry-After", ""),
-                _read(response, url, limit),
+                _read(response, url, limit, cut=cut),
             )
     except requests.RequestException as error:
         raise FetchError(url, expected="an answer", got=_reason(error)) from None
 
 
-def _read(response: requests.Response, url: str, limit: int) -> bytes:
+def _read(response: requests.Response, url: str, limit: int, *, cut: bool) -> bytes:
     # Read in parts, so that an endless or exploding answer is cut off at the limit.
     content = bytearray()
     for chunk in response.iter_content(_CHUNK):
         content += chunk
+        if len(content) > limit and cut:
+            break
         if len(content) > limit:
             raise FetchError(url, expected=f"at most {limit} bytes", got="more")
-    return bytes(content)
+    return bytes(content[:limit])
 
 
 def _reason(error: requests.RequestException) -> str:

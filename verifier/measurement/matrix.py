@@ -15,6 +15,7 @@ from verifier.measurement.launch_digest import add_sections, digests_by_vcpus
 from verifier.measurement.launch_inputs import MAX_VCPUS, LaunchInputs
 from verifier.measurement.vmm import Vmm
 from verifier.release.cvm_release import MeasurementRow
+from verifier.release.release_statement import measurement_members
 
 __all__ = ["MAX_ROWS", "encode_matrix", "measurement_matrix"]
 
@@ -72,15 +73,5 @@ def _rows(launch: LaunchInputs, counts: tuple[int, ...]) -> Iterator[Measurement
 
 def encode_matrix(rows: tuple[MeasurementRow, ...]) -> bytes:
     """The document, indented by two, in ASCII, ending in a newline."""
-    members = [
-        {
-            "platform": row.platform,
-            "vmm": row.vmm,
-            "vcpus": row.vcpus,
-            "vcpuSignature": f"{row.vcpu_signature:#x}",
-            "guestFeatures": f"{row.guest_features:#x}",
-            "value": row.value.hex(),
-        }
-        for row in rows
-    ]
-    return (json.dumps({"measurements": members}, indent=2) + "\n").encode("ascii")
+    members = {"measurements": measurement_members(rows)}
+    return (json.dumps(members, indent=2) + "\n").encode("ascii")

@@ -23,17 +23,18 @@ from verifier.appraisal.rebuild.rebuilt import (
 )
 from verifier.errors import FetchError, ParseError
 from verifier.rebuild.environment import BuildEnvironment, build_environments
-from verifier.rebuild.inputs import LockLine, look_up, parse_lock_lines, unpack_bundle
+from verifier.rebuild.gathering import Gathered, InputSource, gather_inputs
+from verifier.rebuild.locks import RebuildLocks
 from verifier.rebuild.sandbox import ROOM, STORE, Room, Sandbox, run_in
 from verifier.rebuild.source import SourceTree
-from verifier.rebuild.workspace import kept_build, read_outputs, record_build
+from verifier.rebuild.workspace import kept_build, read_outputs, record_build, require_space
 from verifier.tlog.strict import excerpt
 
-__all__ = ["RebuildPlan", "rebuild_twice"]
+__all__ = ["RebuildPlan", "not_rebuilt", "rebuild_twice"]
 
 _MODULE = "pipeline.image"
 _SOURCE, _OUT, _POLICY = "source", "out", "guest-policy.json"
-_STORE = "store"  # in the work folder: what a bundle held
+_COMPILING = 4 * 1024 * 1024 * 1024  # bytes that a compilation needs to work in
 _SHOWN = 300  # characters of the last lines of a log
 
 
@@ -41,16 +42,20 @@ _SHOWN = 300  # characters of the last lines of a log
 class RebuildPlan:
     """What to rebuild, and how.
 
-    ``work`` is the folder of ``workspace``; ``bundle`` a tar of inputs or None, then the folder
-    ``store`` has them; ``guest_policy`` is what the image gets; ``offered`` are files that
-    somebody offers as the released ones; ``seconds`` bounds each build.
+    ``from_source`` says that kernel and firmware are compiled. ``work`` is the folder of
+    ``workspace``; ``guest_policy`` is what the image gets, None where nobody has it, and
+    ``guest_policy_sha256`` what the release says of it, empty for nothing; ``offered`` are files
+    that somebody offers as the released ones; ``released_sizes`` are those of all artifacts in
+    bytes, as the release says; ``seconds`` bounds each build.
     """
 
     source: SourceTree
-    bundle: Path | None
-    store: Path
-    guest_policy: bytes
+    from_source: bool
+    inputs: InputSource
+    guest_policy: bytes | None
+    guest_policy_sha256: bytes
     offered: Mapping[str, bytes]
+    released_sizes: tuple[int, ...]
     work: Path
     sandbox: Sandbox
     seconds: float
@@ -59,54 +64,64 @@ class RebuildPlan:
 def rebuild_twice(plan: RebuildPlan) -> Rebuilt:
     """Look at source, lock and inputs, and build twice unless an input is missing or altered.
 
-    Raises FetchError if the work folder or the store cannot be used.
+    Raises FetchError if the work folder or the store cannot be used, or there is no space.
     """
-    source_sha256, lock = plan.source.sha256, plan.source.lock
-    found = Rebuilt(
-        source_sha256=source_sha256,
-        lock_sha256=sha256(lock).digest(),
-        lock_words="",
-        inputs=(),
-        inputs_words="",
+    found = replace(
+        not_rebuilt("", offered=plan.offered),
+        source_sha256=plan.source.sha256,
+        lock_sha256=sha256(plan.source.lock).digest(),
         sandbox="" if plan.sandbox is Sandbox.NONE else str(plan.sandbox),
-        builds=(),
-        obstacle="",
-        offered=plan.offered,
     )
     try:
-        lines = parse_lock_lines(lock)
+        locks = _locks(plan)
+        locks.lines()
     except ParseError as error:
         return replace(found, lock_words=str(error), obstacle="the lock cannot be read")
     try:
-        store, inputs = _inputs(plan, lines)
+        gathered = gather_inputs(locks, plan.inputs, plan.work)
     except ParseError as error:
         return replace(found, inputs_words=str(error), obstacle="the inputs cannot be read")
-    found = replace(found, inputs=inputs)
+    inputs = (*gathered.inputs, *_missing_policy(plan))
+    found = replace(found, inputs=inputs, fetch_words=gathered.fetch_words)
     bad = next((item for item in inputs if item.state is not InputState.INTACT), None)
     if bad is not None:
         return replace(found, obstacle=f"the input {bad.name} is {bad.state}")
-    return replace(found, builds=tuple(_builds(plan, store)))
+    return replace(found, builds=tuple(_builds(plan, gathered)))
 
 
-def _inputs(plan: RebuildPlan, lines: tuple[LockLine, ...]) -> tuple[Path, tuple[LockedInput, ...]]:
-    if plan.bundle is None:
-        return plan.store, look_up(lines, plan.store)
-    store = plan.work / _STORE
-    altered = unpack_bundle(plan.bundle, lines, store)
-    return store, tuple(_named(item, altered) for item in look_up(lines, store))
+def not_rebuilt(obstacle: str, *, offered: Mapping[str, bytes]) -> Rebuilt:
+    """What there is to judge where nobody has the source: nothing but what was offered."""
+    return Rebuilt(
+        source_sha256=b"",
+        lock_sha256=b"",
+        lock_words="",
+        inputs=(),
+        inputs_words="",
+        fetch_words="",
+        sandbox="",
+        builds=(),
+        obstacle=obstacle,
+        offered=offered,
+    )
 
 
-def _named(item: LockedInput, altered: Mapping[bytes, bytes]) -> LockedInput:
-    """An input that is not there, but something else in its name."""
-    if item.state is InputState.MISSING and item.sha256 in altered:
-        return replace(item, state=InputState.ALTERED, found=altered[item.sha256])
-    return item
+def _locks(plan: RebuildPlan) -> RebuildLocks:
+    toolchain = plan.source.toolchain_lock if plan.from_source else None
+    return RebuildLocks(plan.source.lock, toolchain)
 
 
-def _builds(plan: RebuildPlan, store: Path) -> Iterator[Build]:
+def _missing_policy(plan: RebuildPlan) -> tuple[LockedInput, ...]:
+    # One that is there and is not the logged one is built, and told by what it changes.
+    if plan.guest_policy is not None:
+        return ()
+    digest, state = plan.guest_policy_sha256, InputState.MISSING
+    return (LockedInput(name=_POLICY, sha256=digest, state=state, found=b""),)
+
+
+def _builds(plan: RebuildPlan, gathered: Gathered) -> Iterator[Build]:
     try:
         for number, environment in enumerate(build_environments()):
-            yield _build(plan, store, environment, backwards=bool(number))
+            yield _build(plan, gathered.store, environment, backwards=bool(number))
     except OSError as error:
         what, got = str(error.filename or plan.work), error.strerror or type(error).__name__
         raise FetchError(what, expected="a folder to build in", got=got) from None
@@ -115,6 +130,8 @@ def _builds(plan: RebuildPlan, store: Path) -> Iterator[Build]:
 def _build(
     plan: RebuildPlan, store: Path, environment: BuildEnvironment, *, backwards: bool
 ) -> Build:
+    if plan.guest_policy is None:
+        raise ValueError("a guest policy that is missing was found missing before")
     folder = plan.work / environment.folder
     # Beside the folder, not in it: a build cannot write what is remembered of it.
     record = plan.work / f"{environment.folder}.json"
@@ -124,6 +141,10 @@ def _build(
         return _ended(environment, BuildEnd.DONE, "made by an earlier run", kept)
     shutil.rmtree(folder, ignore_errors=True)
     record.unlink(missing_ok=True)
+    # Before, and not after: a build that fails may say what it likes of the reason.
+    compiling = (_COMPILING,) if plan.from_source else ()
+    sizes = (*map(len, plan.source.contents), *compiling)
+    require_space(plan.work, sizes=sizes, claimed=plan.released_sizes)
     folder.mkdir()
     plan.source.lay_out(folder / _SOURCE, backwards=backwards)
     (folder / _POLICY).write_bytes(plan.guest_policy)
@@ -142,20 +163,22 @@ def _ended(
 def _key(plan: RebuildPlan, environment: BuildEnvironment) -> str:
     parts = (
         plan.source.sha256.hex(),
-        sha256(plan.guest_policy).hexdigest(),
+        sha256(plan.guest_policy or b"").hexdigest(),
         environment.words,
         str(plan.sandbox),
+        "from source" if plan.from_source else "",
         sys.version,
     )
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _run(plan: RebuildPlan, store: Path, environment: BuildEnvironment, folder: Path) -> Build:
-    room = Room(folder=folder, start=_SOURCE, store=store.resolve())
+    room = Room(folder=folder, start=_SOURCE, store=store.resolve(), nesting=plan.from_source)
     command = (
         *(sys.executable, "-s", "-B", "-m", _MODULE, "build"),
         *("-o", f"{ROOM}/{_OUT}", "--policy", f"{ROOM}/{_POLICY}"),
         *("--store", STORE, "--offline"),
+        *(("--from-source",) if plan.from_source else ()),
     )
     log = plan.work / f"{environment.folder}.log"
     ended = run_in(plan.sandbox, room, environment, command, log=log, seconds=plan.seconds)

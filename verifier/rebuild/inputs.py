@@ -31,10 +31,11 @@ _FOLDER = "sha256"
 
 @dataclass(frozen=True, slots=True)
 class LockLine:
-    """One input of the lock. ``size`` is in bytes, ``path`` where an archive has it."""
+    """One input of a lock. ``size`` is in bytes, ``path`` where an archive has it."""
 
     name: str
     version: str
+    role: str
     path: str
     size: int
     sha256: bytes
@@ -43,29 +44,30 @@ class LockLine:
         return f"{self.name} {self.version}"
 
 
-def parse_lock_lines(raw: bytes) -> tuple[LockLine, ...]:
-    """Read the inputs of a lock. Raises ParseError. Source: docs/spec/image.md."""
+def parse_lock_lines(raw: bytes, *, what: str = "inputs.lock") -> tuple[LockLine, ...]:
+    """Read the inputs of the lock ``what``. Raises ParseError. Source: docs/spec/image.md."""
     if len(raw) > _MAX_LOCK:
-        raise ParseError("inputs.lock", expected=f"at most {_MAX_LOCK} bytes", got="more")
+        raise ParseError(what, expected=f"at most {_MAX_LOCK} bytes", got="more")
     try:
-        table = tomllib.loads(parse_utf8(raw, what="inputs.lock"))
+        table = tomllib.loads(parse_utf8(raw, what=what))
     except tomllib.TOMLDecodeError as error:
-        raise ParseError("inputs.lock", expected="TOML", got=str(error)) from None
-    document = JsonObject(table, what="inputs.lock")
+        raise ParseError(what, expected="TOML", got=str(error)) from None
+    document = JsonObject(table, what=what)
     document.choice("schema", (_SCHEMA,))
     lines = tuple(_line(item) for item in document.objects("input", minimum=1))
     names = [line.name for line in lines]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ParseError(f"inputs.lock, {twice[0]}", expected="one version", got="two")
+        raise ParseError(f"{what}, {twice[0]}", expected="one version", got="two")
     return lines
 
 
 def _line(item: JsonObject) -> LockLine:
-    # The other members say whence an input comes and what it is for, which is the builder's.
+    # The other members say whence an input comes, which is the builder's.
     return LockLine(
         name=item.text("name"),
         version=item.text("version"),
+        role=item.text("role"),
         path=item.text("path"),
         size=item.integer("size", minimum=1, maximum=_MAX_INPUT),
         sha256=item.hex("sha256", size=32),

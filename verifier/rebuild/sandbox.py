@@ -46,12 +46,14 @@ class Sandbox(StrEnum):
 class Room:
     """What a build sees: ``folder``, all that it may write, where it begins in ``start``.
 
-    ``store`` is the folder of inputs, which it may only read.
+    ``store`` is the folder of inputs, which it may only read. ``nesting`` says that it opens a
+    sandbox of its own, to compile in.
     """
 
     folder: Path
     start: str
     store: Path
+    nesting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,9 @@ def _unshare() -> tuple[str, ...]:
 def _bwrap(room: Room, environment: BuildEnvironment, place: str, store: str) -> Iterator[str]:
     yield from ("bwrap", "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session")
     yield from ("--cap-drop", "ALL", "--hostname", environment.host_name)
+    if room.nesting and not environment.user:
+        # Without it the kernel lets user 0 make no user namespace: user_namespaces(7).
+        yield from ("--cap-add", "CAP_SETFCAP")
     yield from ("--uid", str(environment.user), "--gid", str(environment.user))
     yield "--clearenv"
     for name, value in environment.variables.items():

@@ -22,10 +22,18 @@ from verifier.release.directory_digest import (
     is_source,
 )
 
-__all__ = ["LOCK_PATH", "SourceFile", "SourceTree", "read_source_tree"]
+__all__ = [
+    "LOCK_PATH",
+    "TOOLCHAIN_LOCK_PATH",
+    "SourceFile",
+    "SourceTree",
+    "read_own_tree",
+    "read_source_tree",
+]
 
 LOCK_PATH = "pipeline/image/inputs.lock"
-"""Where a source tree has the lock of its inputs."""
+TOOLCHAIN_LOCK_PATH = "pipeline/image/toolchain.lock"
+"""Where a source tree has the lock of its inputs, and that of what it is compiled with."""
 
 _MAX_FILES = 20_000
 _MAX_SIZE = 256 * 1024 * 1024  # bytes of all files together
@@ -58,11 +66,24 @@ class SourceTree:
         return directory_digest(listed, purpose=SOURCE_PURPOSE)
 
     @property
+    def contents(self) -> tuple[bytes, ...]:
+        """What is in the files, in their order."""
+        return tuple(file.content for file in self.files)
+
+    @property
     def lock(self) -> bytes:
         """The bytes of the lock of inputs. Raises ParseError where there is none."""
-        found = next((file.content for file in self.files if file.path == LOCK_PATH), None)
+        return self._file(LOCK_PATH)
+
+    @property
+    def toolchain_lock(self) -> bytes:
+        """The bytes of the lock of the toolchain. Raises ParseError where there is none."""
+        return self._file(TOOLCHAIN_LOCK_PATH)
+
+    def _file(self, path: str) -> bytes:
+        found = next((file.content for file in self.files if file.path == path), None)
         if found is None:
-            raise ParseError("source", expected=LOCK_PATH, got="it is missing")
+            raise ParseError("source", expected=path, got="it is missing")
         return found
 
     def lay_out(self, folder: Path, *, backwards: bool) -> None:
@@ -95,6 +116,17 @@ def read_source_tree(root: Path) -> SourceTree:
         what, got = str(error.filename or root), error.strerror or type(error).__name__
         raise FetchError(what, expected="source that can be read", got=got) from None
     return SourceTree(tuple(sorted(files, key=lambda file: file.path)))
+
+
+def read_own_tree() -> SourceTree:
+    """The tree that this program is part of. Raises FetchError if it is no source of an image."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        tree = read_source_tree(root)
+        tree.sha256, tree.lock  # noqa: B018 - a tree without them is no source
+    except ParseError as error:
+        raise FetchError("the tree of this program", expected="source", got=str(error)) from None
+    return tree
 
 
 def _paths(root: Path) -> Iterable[Path]:

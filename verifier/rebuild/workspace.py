@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from verifier.errors import FetchError, ParseError, PolicyError
 from verifier.tlog.json_object import JsonObject
 from verifier.tlog.strict import parse_json
 
-__all__ = ["kept_build", "read_outputs", "record_build", "workspace"]
+__all__ = ["kept_build", "read_outputs", "record_build", "require_space", "workspace"]
 
 _MARK = ".cvm-audit-rebuild"
 _MAX_OUTPUTS = 64
 _MAX_OUTPUT = 2 * 1024 * 1024 * 1024  # bytes of all files together
 _MAX_RECORD = 65_536
+_BLOCK = 4096  # bytes: the least that a file takes in most file systems
 
 
 @contextlib.contextmanager
@@ -64,6 +65,23 @@ def _own() -> Iterator[Path]:
 def _unusable(path: Path, error: OSError) -> FetchError:
     got = error.strerror or type(error).__name__
     return FetchError(str(path), expected="a folder to work in", got=got)
+
+
+def require_space(folder: Path, *, sizes: Iterable[int], claimed: Iterable[int]) -> None:
+    """Raise FetchError unless files of these sizes (bytes) have room in the file system.
+
+    A release claims what it likes: of ``claimed`` no more counts than a build may leave.
+    """
+    needed = _on_disk(sizes) + min(_on_disk(claimed), _MAX_OUTPUT)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        expected = f"{needed} bytes free, for one build"
+        hint = "--work DIR names a folder with more space"
+        raise FetchError(str(folder), expected=expected, got=f"{free} bytes free", hint=hint)
+
+
+def _on_disk(sizes: Iterable[int]) -> int:
+    return sum(-(-size // _BLOCK) * _BLOCK for size in sizes)
 
 
 def read_outputs(folder: Path) -> Mapping[str, bytes]:

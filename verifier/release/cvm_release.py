@@ -33,9 +33,11 @@ ARTIFACT_ROLES = (
     "acpi-tables",
     "command-line",
     "firmware",
+    "guest-policy",
     "image-manifest",
     "initrd",
     "kernel",
+    "kernel-config",
     "launch-inputs",
     "model-manifest",
     "sbom",
@@ -50,6 +52,8 @@ TCB_COMPONENTS = {
 """Components of a TCB by AMD product line (SNP ABI, TCB_VERSION)."""
 
 _MEASUREMENTS_MAX = 4096
+# Of an artifact, whose name becomes that of a file: no part of it may lead anywhere else.
+_FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def _artifacts(statement: Statement) -> tuple[Artifact, ...]:
 
 
 def _artifact(item: JsonObject, digests: dict[str, bytes]) -> Artifact:
-    name = item.text("name", pattern=NAME)
+    name = item.text("name", pattern=_FILE_NAME)
     if name not in digests:
         raise item.refuse("name", expected="a subject, named once", got=name)
     artifact = Artifact(

@@ -14,6 +14,7 @@ from typing import Any
 from verifier.appraisal.comparison.artifact_difference import artifact_differences
 from verifier.appraisal.comparison.difference import Difference
 from verifier.appraisal.comparison.document_difference import document_differences
+from verifier.appraisal.comparison.kernel_configuration import kernel_options
 from verifier.errors import ParseError
 from verifier.release.cvm_release import CvmRelease, TcbFloor
 from verifier.release.entry import Entry
@@ -24,6 +25,7 @@ from verifier.tlog.strict import parse_json
 __all__ = ["ReleaseSide", "render_release_difference"]
 
 _LINES = 400  # of one section
+_DIGITS = 16  # of a package's digest; all of them are in the document itself
 _BANNER_POINTER, _BANNER_BASE = 0x20E, 0x200  # Linux, Documentation/arch/x86/boot.rst
 
 
@@ -65,7 +67,9 @@ def _sections(old: ReleaseSide, new: ReleaseSide) -> Iterator[tuple[str, Iterato
     for role, heading, members_of in (
         ("sbom", "packages", _packages),
         ("command-line", "command line", _parameters),
+        ("guest-policy", "guest policy", _document),
         ("kernel", "kernel", _kernel),
+        ("kernel-config", "kernel configuration", _options),
     ):
         left, right = old.copies.get(role), new.copies.get(role)
         if left is not None and right is not None:
@@ -135,13 +139,33 @@ def _floor(floor: TcbFloor) -> dict[str, int]:
 
 
 def _packages(raw: bytes) -> dict[str, Any]:
-    """Name to version of the components of a CycloneDX document, as far as it is one."""
+    """Name to version and digests of what a CycloneDX document lists, as far as it is one."""
     try:
         document = JsonObject(parse_json(raw, what="sbom"), what="sbom")
-        components = document.objects("components")
-        return {item.text("name"): item.text("version") for item in components}
+        return dict(map(_package, document.objects("components")))
     except ParseError as error:
         return {"(the packages cannot be read)": str(error)}
+
+
+def _package(item: JsonObject) -> tuple[str, str]:
+    # With the digest, because another file under an unchanged version is what matters most.
+    hashes = item.objects("hashes") if item.has("hashes") else ()
+    digests = (f"{one.text('alg')} {one.text('content')[:_DIGITS]}..." for one in hashes)
+    return item.text("name"), ", ".join((item.text("version"), *digests))
+
+
+def _document(raw: bytes) -> Any:
+    try:
+        return parse_json(raw, what="document")
+    except ParseError as error:
+        return {"(it cannot be read)": str(error)}
+
+
+def _options(raw: bytes) -> dict[str, str]:
+    try:
+        return dict(kernel_options(raw))
+    except ParseError as error:
+        return {"(the options cannot be read)": str(error)}
 
 
 def _parameters(raw: bytes) -> dict[str, Any]:

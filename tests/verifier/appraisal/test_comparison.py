@@ -10,7 +10,9 @@ from verifier.appraisal.comparison.artifact_difference import (
     artifact_differences,
 )
 from verifier.appraisal.comparison.difference import Difference, first_difference
+from verifier.appraisal.comparison.kernel_configuration import kernel_options
 from verifier.appraisal.rebuild.artifact_checks import Told
+from verifier.errors import ParseError
 from verifier.report.difference_page import render_differences
 
 ELF = b"\x7fELF" + bytes(300)
@@ -206,3 +208,52 @@ def test_the_page_shows_both_sides_and_escapes() -> None:
 def test_a_folder_of_another_kind() -> None:
     found = first("initrd", archive(record("a", mode=FOLDER)), archive(record("a")))
     assert str(found) == "a: header field kind: file (released: directory)"
+
+
+CONFIGURATION = b"""\
+#
+# Automatically generated file; DO NOT EDIT.
+#
+CONFIG_PCI=y
+# CONFIG_DEVMEM is not set
+CONFIG_TSM_REPORTS=m
+CONFIG_PHYSICAL_START=0x1000000
+CONFIG_CMDLINE="quiet panic=-1"
+"""
+
+
+def test_the_options_of_a_kernel_configuration() -> None:
+    built = CONFIGURATION.replace(b"# CONFIG_DEVMEM is not set", b"CONFIG_DEVMEM=y")
+    built = built.replace(b"=0x1000000\n", b"=0x2000000\nCONFIG_IPV6=y\n")
+    found = artifact_differences("kernel-config", released=CONFIGURATION, built=built)
+    assert list(map(str, found)) == [
+        'DEVMEM: "y" (released: "n")',
+        'PHYSICAL_START: "0x2000000" (released: "0x1000000")',
+        'IPV6: "y" (released: no such member)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (CONFIGURATION + b"export X\n", "line 9: 'export X' (expected CONFIG_NAME=VALUE)"),
+        (CONFIGURATION + b"CONFIG_PCI=n\n", "line 9: PCI twice (expected each option once)"),
+        (CONFIGURATION + b"# CONFIG_PCI is not set\n", "line 9: PCI twice"),
+        (b"#" * (4 * 1024 * 1024 + 1), "more (expected at most 4194304 bytes)"),
+        (CONFIGURATION + b"\xff", "kernel configuration"),
+    ],
+)
+def test_what_is_no_kernel_configuration_is_told_by_its_lines(changed: bytes, words: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        kernel_options(changed)
+    assert words in str(caught.value)
+    found = artifact_differences("kernel-config", released=CONFIGURATION, built=changed)
+    assert found[0].place == "one of the two cannot be read"
+    assert words in found[0].got
+    assert len(found) == 2
+
+
+def test_a_comment_of_a_kernel_configuration_is_told_by_its_byte() -> None:
+    built = CONFIGURATION.replace(b"DO NOT EDIT", b"DO NOT READ")
+    (found,) = artifact_differences("kernel-config", released=CONFIGURATION, built=built)
+    assert found.place.startswith("byte ")

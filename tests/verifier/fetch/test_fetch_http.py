@@ -10,7 +10,7 @@ import pytest
 
 from verifier.errors import FetchError, ParseError
 from verifier.fetch import http as http_module
-from verifier.fetch.http import fetch_bytes, post_bytes
+from verifier.fetch.http import fetch_bytes, fetch_start, post_bytes
 from verifier.fetch.log import LogReader, submit_entry
 
 
@@ -62,6 +62,14 @@ def url() -> Iterator[str]:
         Answers.released.set()
         server.shutdown()
         thread.join()
+
+
+def test_the_start_of_an_answer_is_enough(url: str) -> None:
+    assert fetch_start(f"{url}/fine", limit=10) == b"x" * 10
+    assert fetch_start(f"{url}/fine", limit=4) == b"x" * 4
+    with pytest.raises(FetchError) as caught:
+        fetch_start(f"{url}/moved", limit=4)
+    assert caught.value.got.startswith("status 302")
 
 
 def test_bytes_come_as_they_are(url: str) -> None:

@@ -11,43 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.making import changed, policy
-from tests.running import Ran, cvm_audit, cvm_log, served
+from tests.running import cvm_audit, cvm_log, served
 from tests.verifier.rebuild.toy_release import (
     INPUTS,
     ToyRelease,
-    make_toy_release,
+    failures,
+    finding,
     payload,
     release,
 )
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bwrap is not installed")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_toy_release(tmp_path_factory.mktemp("toy")).root
-
-
-@pytest.fixture
-def toy(made: Path, tmp_path: Path) -> ToyRelease:
-    root = tmp_path / "toy"
-    shutil.copytree(made, root)
-    fresh = ToyRelease(root)
-    fresh.state()
-    return fresh
-
-
-def finding(ran: Ran, check: str, status: str = "fail") -> dict[str, str]:
-    document = json.loads(ran.out)
-    found: list[dict[str, str]] = [
-        item for item in document["findings"] if (item["check"], item["status"]) == (check, status)
-    ]
-    assert found, [(item["check"], item["status"]) for item in document["findings"]]
-    return found[0]
-
-
-def failures(ran: Ran) -> set[str]:
-    return {item["check"] for item in json.loads(ran.out)["findings"] if item["status"] == "fail"}
 
 
 def test_a_release_is_reproduced(toy: ToyRelease) -> None:
@@ -125,7 +99,7 @@ def test_a_bundle_with_a_link(toy: ToyRelease) -> None:
 
 def test_a_lock_with_two_versions_of_an_input(toy: ToyRelease) -> None:
     lock = toy.lock_of()
-    (toy.image / "inputs.lock").write_text(lock + lock.split("\n", 1)[1])
+    (toy.image / "inputs.lock").write_text(lock + lock[lock.index("\n[[input]]") :])
     ran = toy.rebuild("--json")
     assert ran.code == 1
     assert (
@@ -198,7 +172,7 @@ def test_a_changed_lock_line(toy: ToyRelease) -> None:
 
 
 def test_a_lock_line_that_names_another_input(toy: ToyRelease) -> None:
-    lock = toy.lock_of().replace('sha256 = "', 'sha256 = "0', 1)
+    lock = toy.lock_of().replace('\nsha256 = "', '\nsha256 = "0', 1)
     (toy.image / "inputs.lock").write_text(lock)
     ran = toy.rebuild("--json")
     assert ran.code == 1
@@ -207,7 +181,7 @@ def test_a_lock_line_that_names_another_input(toy: ToyRelease) -> None:
     assert found["class"] == "input"
 
 
-@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("place", range(8))
 def test_a_changed_logged_digest(toy: ToyRelease, place: int) -> None:
     toy.document = changed(toy.document, f"subject/{place}/digest/sha256", "00" * 32)
     name = toy.document["subject"][place]["name"]
@@ -423,8 +397,9 @@ def test_a_release_that_nobody_named_signed(toy: ToyRelease) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--inputs", "x"), "one of --inputs and --store"),
+        (("--inputs", "x"), "--inputs and --store exclude each other"),
         (("--proof", "entry"), "--proof needs --policy"),
+        (("--policy", "entry"), "--policy needs --proof, or a folder that has it"),
         (("--statement", "new"), "--statement needs --key"),
     ],
 )
@@ -492,7 +467,9 @@ class TestStatement:
         folder = toy.root / "statement"
         vkey = str(toy.log.key)
         publishing = ("--publish", "http://127.0.0.1:9", "--vkey", vkey)
-        ran = toy.rebuild("--key", key, "--statement", folder, *publishing)
+        ran = toy.rebuild(
+            "--key", key, "--statement", folder, *publishing, inputs=("--store", toy.store)
+        )
         assert ran.code == 4
         assert "the statement is not published" in ran.err
         assert sorted(path.name for path in folder.iterdir()) == ["entry.json"]
@@ -502,8 +479,37 @@ class TestStatement:
         vkey = cvm_log("init", log, "--origin", "log.test/rebuilds").out.strip()
         with served(log) as url:
             publishing = ("--publish", url, "--vkey", vkey)
-            ran = toy.rebuild("--key", key, "--statement", folder, *publishing)
+            ran = toy.rebuild(
+                "--key", key, "--statement", folder, *publishing, inputs=("--store", toy.store)
+            )
         assert ran.code == 4
         assert sorted(path.name for path in folder.iterdir()) == ["entry.json", "entry.tlog-proof"]
         shown = cvm_audit("release", "show", folder / "entry.json").out
         assert "outcome                   reproduced" in shown
+
+    def test_a_failure_is_published_and_fetched_by_others(self, toy: ToyRelease, key: Path) -> None:
+        log, folder, copy = toy.root / "log", toy.root / "statement", toy.root / "copy"
+        vkey = cvm_log("init", log, "--origin", "log.test/rebuilds").out.strip()
+        toy.behave("fail")
+        toy.state()
+        with served(log) as url:
+            publishing = ("--publish", url, "--vkey", vkey, "--key", key, "--statement", folder)
+            ran = toy.rebuild(*publishing, inputs=("--store", toy.store))
+            fetching = ("--index", 0, "--log", url, "--vkey", vkey, "-o", copy)
+            fetched = cvm_audit("release", "fetch", *fetching)
+        assert (ran.code, fetched.code) == (1, 0), ran.err + fetched.err
+        entry = (copy / "entry.json").read_bytes()
+        assert entry == (folder / "entry.json").read_bytes()
+        predicate = payload(copy)["predicate"]
+        assert predicate["outcome"] == "failed"
+        assert "this source does not build" in predicate["firstDifference"]
+        fsck = cvm_log("fsck", log, "--vkey", vkey)
+        assert fsck.code == 0
+
+    def test_offline_nothing_is_published(self, toy: ToyRelease, key: Path) -> None:
+        folder = toy.root / "statement"
+        publishing = ("--publish", "http://127.0.0.1:9", "--vkey", str(toy.log.key))
+        ran = toy.rebuild("--key", key, "--statement", folder, *publishing)
+        assert ran.code == 2
+        assert "--publish needs a network, and --offline forbids it" in ran.err
+        assert not folder.exists()

@@ -103,6 +103,7 @@ def main(arguments: list[str]) -> None:
         "kernel.bin": inputs["kernel"],
         "initrd.bin": archive(files),
         "command-line.txt": COMMAND_LINE,
+        "kernel-config.txt": (HERE / "kernel.config").read_bytes(),
         "guest-policy.json": Path(options["--policy"]).read_bytes(),
     }
     manifest = {name: hashlib.sha256(raw).hexdigest() for name, raw in sorted(outputs.items())}

@@ -6,12 +6,14 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline.image.lock import FIRMWARE, KERNEL, USERLAND, Input, Lock, Suite, encode_lock
 from tests.making import Log, entry, policy, statement
 from tests.ovmf_image import build_ovmf
 from tests.running import Ran, cvm_audit
@@ -32,11 +34,16 @@ INPUTS = {
     "kernel": b"a toy kernel" * 100,
     "tool": bytes(range(256)),
 }
+CONFIGURATION = b"# Linux/x86 6.12 Kernel Configuration\nCONFIG_MODULES=n\nCONFIG_PCI=y\n"
+DATE = datetime(2026, 11, 21, tzinfo=UTC)
+LOCKED = {"firmware": FIRMWARE, "kernel": KERNEL, "tool": USERLAND}
 ROLES = {
     "firmware.fd": "firmware",
     "kernel.bin": "kernel",
     "initrd.bin": "initrd",
     "command-line.txt": "command-line",
+    "guest-policy.json": "guest-policy",
+    "kernel-config.txt": "kernel-config",
     "manifest.json": "image-manifest",
     "sbom.json": "sbom",
 }
@@ -69,22 +76,34 @@ class ToyRelease:
     def behave(self, *words: str) -> None:
         (self.image / "behaviour.txt").write_text("\n".join(words))
 
-    def lock_of(self, **versions: str) -> str:
-        parts = ['schema = "cvm-audit/image-lock/v1"\n']
-        for name, raw in INPUTS.items():
-            version = versions.get(name, "1.0-1")
-            parts.append(
-                f'\n[[input]]\nname = "{name}"\nversion = "{version}"\narchitecture = "amd64"\n'
-                f'role = "{name}"\nsuite = "test"\npath = "pool/main/{name}_{version}.deb"\n'
-                f'size = {len(raw)}\nsha256 = "{sha256(raw).hexdigest()}"\n'
+    def lock_of(self, contents: Mapping[str, bytes] = INPUTS, **versions: str) -> str:
+        """A lock of the real spelling; keyword arguments are versions of inputs."""
+        items = (
+            (name, versions.get(name, "1.0-1"), raw, sha256(raw).digest())
+            for name, raw in contents.items()
+        )
+        inputs = tuple(
+            Input(
+                name=name,
+                version=version,
+                architecture="amd64",
+                role=LOCKED[name],
+                suite="trixie",
+                path=f"pool/main/{name}_{version}.deb",
+                size=len(raw),
+                sha256=digest,
             )
-        return "".join(parts)
+            for name, version, raw, digest in items
+        )
+        return encode_lock(Lock((Suite("trixie", DATE, bytes(32)),), inputs)).decode()
 
     def input(self, name: str) -> Path:
         return self.store / "sha256" / sha256(INPUTS[name]).hexdigest()
 
     def built(self) -> dict[str, bytes]:
-        return {name: (self.artifacts / name).read_bytes() for name in ROLES}
+        """What the build made; the real builder makes no kernel configuration."""
+        found = {name: self.artifacts / name for name in ROLES}
+        return {name: path.read_bytes() for name, path in found.items() if path.exists()}
 
     def state(self) -> None:
         """Make ``document`` say what ``source`` and ``artifacts`` are now."""
@@ -109,8 +128,8 @@ class ToyRelease:
         )
         self.document = statement(
             artifacts=[
-                {"name": name, "role": role, "size": len(built[name]), "locations": []}
-                for name, role in ROLES.items()
+                {"name": name, "role": ROLES[name], "size": len(raw), "locations": []}
+                for name, raw in built.items()
             ],
             build={
                 "recipe": "toy/1",
@@ -148,8 +167,9 @@ class ToyRelease:
         return path
 
     def rebuild(self, *options: object, inputs: tuple[object, ...] | None = None) -> Ran:
+        """Rebuild from source and store, without a network; ``inputs`` replaces the store."""
         path = self.write_entry()
-        where = ("--store", self.store) if inputs is None else inputs
+        where = ("--store", self.store, "--offline") if inputs is None else inputs
         given = ("--source", self.source, *where, "--guest-policy", self.root / "guest-policy.json")
         return cvm_audit("release", "rebuild", path, *given, *options)
 
@@ -175,6 +195,7 @@ def make_toy_release(root: Path) -> ToyRelease:
     shutil.copy(toy_builder.__file__, toy.image / "__main__.py")
     (toy.source / "pipeline" / "node" / "init.py").write_bytes(INIT)
     (toy.image / "inputs.lock").write_text(toy.lock_of())
+    (toy.image / "kernel.config").write_bytes(CONFIGURATION)
     (toy.store / "sha256").mkdir(parents=True)
     for name, raw in INPUTS.items():
         toy.input(name).write_bytes(raw)
@@ -202,3 +223,25 @@ def payload(folder: Path) -> dict[str, Any]:
         parse_envelope((folder / "entry.json").read_bytes()).payload
     )
     return document
+
+
+def finding(ran: Ran, check: str, status: str = "fail") -> dict[str, str]:
+    """The first finding of a check with that status in a verdict that was printed as JSON."""
+    document = json.loads(ran.out)
+    found: list[dict[str, str]] = [
+        item for item in document["findings"] if (item["check"], item["status"]) == (check, status)
+    ]
+    assert found, [(item["check"], item["status"]) for item in document["findings"]]
+    return found[0]
+
+
+def failures(ran: Ran) -> set[str]:
+    """The checks that failed."""
+    return {item["check"] for item in json.loads(ran.out)["findings"] if item["status"] == "fail"}
+
+
+def flipped(path: Path, place: int) -> None:
+    """Change one bit of the byte at ``place`` of a file; negative counts from the end."""
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)

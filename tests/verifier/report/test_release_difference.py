@@ -21,21 +21,42 @@ def kernel(banner: bytes) -> bytes:
 
 
 def sbom(**versions: str) -> bytes:
-    components = [{"name": name, "version": version} for name, version in versions.items()]
+    components: list[dict[str, Any]] = [
+        {"name": name, "version": version} for name, version in versions.items()
+    ]
+    for component in components:
+        version, _, digest = component["version"].partition("@")
+        if digest:
+            component |= {
+                "version": version,
+                "hashes": [{"alg": "SHA-256", "content": digest * 64}],
+            }
     return json.dumps({"components": components}).encode()
+
+
+def configuration(*lines: str) -> bytes:
+    return "\n".join(("# Linux/x86 6.12 Kernel Configuration", "", *lines, "")).encode()
 
 
 OLD = {
     "kernel": kernel(b"6.12.1 (build@host)"),
     "initrd": tree({"init": b"one\n", "gone": b""}),
     "command-line": b"quiet panic=-1 debug",
-    "sbom": sbom(libc6="2.41", zlib="1.3"),
+    "sbom": sbom(libc6="2.41", openssl="3.5@a", zlib="1.3"),
+    "guest-policy": b'{"publishers": ["old.invalid+00"], "publisherThreshold": 1}',
+    "kernel-config": configuration(
+        "CONFIG_PCI=y", "# CONFIG_DEVMEM is not set", 'CONFIG_CMDLINE="quiet"', "CONFIG_TSM=m"
+    ),
 }
 NEW = {
     "kernel": kernel(b"6.12.2 (build@host)"),
     "initrd": tree({"init": b"two\n", "new": b""}),
     "command-line": b"quiet panic=0",
-    "sbom": sbom(libc6="2.42", zstd="1.5"),
+    "sbom": sbom(libc6="2.42", openssl="3.5@b", zstd="1.5"),
+    "guest-policy": b'{"publishers": ["new.invalid+01"], "publisherThreshold": 1}',
+    "kernel-config": configuration(
+        "CONFIG_PCI=y", "CONFIG_DEVMEM=y", 'CONFIG_CMDLINE="quiet"', "CONFIG_IPV6=y"
+    ),
 }
 
 
@@ -86,11 +107,18 @@ def test_everything_that_changed_is_told(releases: Path) -> None:
         f'  qemu, 2 vCPUs of 0x800f12, features 0x1: "{"11" * 48}" -> "{"22" * 48}"',
         "  TCB floor Milan.snp: 0 -> 9",
         '  libc6: "2.41" -> "2.42"',
+        '  openssl: "3.5, SHA-256 aaaaaaaaaaaaaaaa..." -> "3.5, SHA-256 bbbbbbbbbbbbbbbb..."',
         '  zlib: "1.3" -> no such member',
         '  zstd: no such member -> "1.5"',
         '  panic: "-1" -> "0"',
         '  debug: "(set)" -> no such member',
         '  version: "6.12.1 (build@host)" -> "6.12.2 (build@host)"',
+        "guest policy: 1 difference",
+        '  publishers[0]: "old.invalid+00" -> "new.invalid+01"',
+        "kernel configuration: 3 differences",
+        '  DEVMEM: "n" -> "y"',
+        '  TSM: "m" -> no such member',
+        '  IPV6: no such member -> "y"',
         "files: 3 differences",
         "  init: line 1: 'one' -> 'two'",
         "  gone: a file of 0 bytes, mode 0644 -> no such path",
@@ -120,7 +148,7 @@ def test_an_artifact_that_is_not_the_logged_one_is_refused(releases: Path) -> No
 
 
 def test_packages_and_kernels_that_say_nothing(releases: Path) -> None:
-    silent = OLD | {"sbom": b"[]", "kernel": b"x"}
+    silent = OLD | {"sbom": b"[]", "kernel": b"x", "guest-policy": b"{", "kernel-config": b"y\n"}
     (releases / "silent.json").write_bytes(entry(document(silent)))
     (releases / "silent").mkdir()
     for role, raw in silent.items():
@@ -129,3 +157,16 @@ def test_packages_and_kernels_that_say_nothing(releases: Path) -> None:
     ran = cvm_audit("release", "diff", releases / "old.json", releases / "silent.json", *given)
     assert '  version: "6.12.1 (build@host)" -> "(it does not say)"' in ran.out
     assert "(the packages cannot be read)" in ran.out
+    assert "(it cannot be read)" in ran.out
+    assert "kernel configuration, line 1: 'y' (expected CONFIG_NAME=VALUE)" in ran.out
+
+
+def test_a_folder_of_fetch_is_a_release(releases: Path) -> None:
+    folder = releases / "fetched"
+    folder.mkdir()
+    (releases / "old.json").rename(folder / "entry.json")
+    ran = cvm_audit("release", "diff", folder, folder)
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "release: no differences")
+    (folder / "entry.json").unlink()
+    ran = cvm_audit("release", "diff", folder, folder)
+    assert (ran.code, "entry.json: No such file" in ran.err) == (2, True)

@@ -8,6 +8,7 @@ from itertools import islice
 from verifier.appraisal.comparison.archive_difference import archive_differences
 from verifier.appraisal.comparison.difference import Difference, bytes_difference, first_difference
 from verifier.appraisal.comparison.document_difference import document_differences
+from verifier.appraisal.comparison.kernel_configuration import kernel_options
 from verifier.errors import ParseError
 from verifier.release.newc import parse_newc
 from verifier.tlog.strict import parse_json
@@ -30,7 +31,7 @@ _KERNEL_HEADER = (
     ("pref_address", 0x258, 8),
     ("init_size", 0x260, 4),
 )
-_DOCUMENTS = ("image-manifest", "launch-inputs", "model-manifest", "sbom")
+_DOCUMENTS = ("guest-policy", "image-manifest", "launch-inputs", "model-manifest", "sbom")
 
 
 def artifact_differences(role: str, *, released: bytes, built: bytes) -> tuple[Difference, ...]:
@@ -57,6 +58,9 @@ def _by_role(role: str, released: bytes, built: bytes) -> Iterator[Difference]:
         if role in _DOCUMENTS:
             left, right = (parse_json(raw, what=role) for raw in (released, built))
             yield from document_differences(left, right)
+            return
+        if role == "kernel-config":
+            yield from document_differences(kernel_options(released), kernel_options(built))
             return
     except ParseError as error:
         yield Difference(

@@ -28,7 +28,22 @@ def appraise_builds(
         raise ValueError("two builds, or none")
 
 
+def _absent(check: str, expected: str, rebuilt: Rebuilt, source: str) -> Finding:
+    return finding(
+        check,
+        Status.ERROR,
+        expected=expected,
+        got=f"not at hand: {rebuilt.obstacle}",
+        source=source,
+        cls=FindingClass.INFRASTRUCTURE,
+        hint="check out the commit of the release, and name the folder: --source DIR",
+    )
+
+
 def _source(logged: LoggedBuild, rebuilt: Rebuilt) -> Finding:
+    if not rebuilt.source_sha256:
+        expected = f"sha256 {logged.source_sha256.hex()}"
+        return _absent("rebuild.source", expected, rebuilt, "source tree")
     return compared(
         "rebuild.source",
         holds=logged.source_sha256 == rebuilt.source_sha256,
@@ -41,6 +56,8 @@ def _source(logged: LoggedBuild, rebuilt: Rebuilt) -> Finding:
 
 def _lock(logged: LoggedBuild, rebuilt: Rebuilt) -> Finding:
     expected = f"sha256 {logged.lock_sha256.hex()}"
+    if not rebuilt.lock_sha256:
+        return _absent("rebuild.lock", expected, rebuilt, "lock of inputs")
     got = f"sha256 {rebuilt.lock_sha256.hex()}"
     if rebuilt.lock_words:
         return failed(
@@ -82,15 +99,18 @@ def _inputs(rebuilt: Rebuilt) -> Finding:
         )
     if missing or not rebuilt.inputs:
         name = missing[0].name if missing else "lock of inputs"
+        fetched = f"; {rebuilt.fetch_words}" if rebuilt.fetch_words else ""
+        there = f"{name} is not at hand{_more(len(missing))}{fetched}"
         return finding(
             "rebuild.inputs",
             Status.ERROR,
             expected=f"{len(rebuilt.inputs)} inputs of the lock",
-            got=f"{name} is not at hand{_more(len(missing))}" if missing else "no input is named",
+            got=there if missing else "no input is named",
             source=name,
             cls=FindingClass.INFRASTRUCTURE,
-            hint="give the bundle of the release (--inputs), or fetch them into a store (--store)"
-            " with the release's own builder: python -m pipeline.image fetch",
+            hint="give the bundle of the release (--inputs FILE), or the URL of an archive that"
+            " keeps old versions (--mirror); python -m pipeline.image relock makes a lock of what"
+            " there is today, which is another image",
         )
     return finding(
         "rebuild.inputs",

@@ -10,13 +10,15 @@ __all__ = ["BUILT_FILES", "Build", "BuildEnd", "InputState", "LockedInput", "Reb
 
 BUILT_FILES = {
     "command-line": "command-line.txt",
+    "guest-policy": "guest-policy.json",
+    "kernel-config": "kernel-config.txt",
     "firmware": "firmware.fd",
     "kernel": "kernel.bin",
     "initrd": "initrd.bin",
     "sbom": "sbom.json",
     "image-manifest": "manifest.json",
 }
-"""Artifact role to the file that a build makes of it; those first that the others tell of."""
+"""Artifact role to the file that a build makes of it; causes first, what tells of all last."""
 
 
 class InputState(StrEnum):
@@ -67,7 +69,9 @@ class Rebuilt:
     ``lock_words`` says why the lock cannot be read, ``inputs_words`` why the bundle of inputs
     cannot be; both are empty if they can. ``sandbox`` is the one that was used, empty for none.
     ``builds`` are none where a build could not begin: ``obstacle`` then says why. ``offered`` are
-    files that somebody offers as the released ones, by name.
+    files that somebody offers as the released ones, by name. ``source_sha256`` and
+    ``lock_sha256`` are empty where nobody had the source. ``fetch_words`` says what came of
+    fetching missing inputs, and is empty if all were had or nothing was fetched.
     """
 
     source_sha256: bytes
@@ -75,6 +79,7 @@ class Rebuilt:
     lock_words: str
     inputs: tuple[LockedInput, ...]
     inputs_words: str
+    fetch_words: str
     sandbox: str
     builds: tuple[Build, ...]
     obstacle: str
