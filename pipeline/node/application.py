@@ -1,7 +1,7 @@
-"""What a node answers: evidence of its own session, summaries, suggestions, and counters.
+"""What a node answers: evidence of its own session, sealed requests for work, and counters.
 
 Messages are data. They are cut, counted and compared, and nothing in them is an instruction; none
-of their text leaves the session that it came in.
+of their text leaves the session that it came in, and what a chat was told dies with its connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pipeline.node.counters import Counters
 from pipeline.node.evidence_source import EvidenceSource
 from pipeline.node.http import Answer, Request, problem
 from pipeline.node.own_release import OwnRelease
-from verifier.errors import AuditError, FetchError, ParseError
+from pipeline.node.sealing import Seals
+from verifier.errors import AuditError, FetchError, ParseError, VerificationError
 from verifier.evidence.report_data import report_data_of_session
 from verifier.tlog.strict import excerpt
 from verifier.wire.attested_tls import (
@@ -25,21 +26,15 @@ from verifier.wire.attested_tls import (
     EvidenceAnswer,
     encode_evidence,
 )
+from verifier.wire.sealed import MAX_RESPONSE, SEALED_MEDIA_TYPE, SEALED_PATH
 from verifier.wire.service import (
     COUNTERS_PATH,
     JSON_MEDIA_TYPE,
-    REWRITE_PATH,
-    SUMMARY_PATH,
     encode_counters,
-    encode_rewrite_answer,
-    encode_summary_answer,
-    parse_rewrite_request,
-    parse_summary_request,
 )
-from verifier.wire.workload.rewrite import rewrite
-from verifier.wire.workload.summary import summarise
+from verifier.wire.workload.backend import WORKLOADS, Session
 
-__all__ = ["SOURCE_FIELD", "Application"]
+__all__ = ["SOURCE_FIELD", "Application", "Peer"]
 
 SOURCE_FIELD = "Cvm-Audit-Evidence-Source"
 """Header field that says to people where a report comes from; nothing may rest on it."""
@@ -48,10 +43,19 @@ _Export = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """One connection: its exporter, its seals, and what it was told; nothing else has them."""
+
+    export: _Export
+    session: Session
+    seals: Seals
+
+
+@dataclass(frozen=True, slots=True)
 class _Route:
     method: str
     media_type: str
-    answer: Callable[[bytes, _Export], Answer]
+    answer: Callable[[bytes, Peer], Answer]
 
 
 class Application:
@@ -71,13 +75,13 @@ class Application:
         self._counters = counters
         self._routes: Mapping[str, _Route] = {
             EVIDENCE_PATH: _Route("POST", NONCE_MEDIA_TYPE, self._evidence),
-            SUMMARY_PATH: _Route("POST", JSON_MEDIA_TYPE, self._summary),
-            REWRITE_PATH: _Route("POST", JSON_MEDIA_TYPE, self._rewrite),
+            SEALED_PATH: _Route("POST", SEALED_MEDIA_TYPE, self._sealed),
             COUNTERS_PATH: _Route("GET", "", self._read_counters),
         }
+        self._workloads = {each.path: each for each in WORKLOADS}
 
-    def answer(self, request: Request, *, export: _Export) -> Answer:
-        """The answer to ``request`` in the session whose exporter is ``export``."""
+    def answer(self, request: Request, *, peer: Peer) -> Answer:
+        """The answer to ``request`` on the connection of ``peer``."""
         route = self._routes.get(request.target)
         if route is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "target", list(self._routes), request.target)
@@ -89,8 +93,8 @@ class Application:
             status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
             return self._refuse(status, "Content-Type", [route.media_type], request.media_type)
         try:
-            return route.answer(request.body, export)
-        except ParseError as error:
+            return route.answer(request.body, peer)
+        except (ParseError, VerificationError) as error:
             self._counters.add("requests_refused")
             return problem(HTTPStatus.BAD_REQUEST, error)
 
@@ -106,12 +110,18 @@ class Application:
         wanted = " or ".join(expected) or "none"
         return problem(status, ParseError(what, expected=wanted, got=excerpt(got)), fields=fields)
 
-    def _evidence(self, body: bytes, export: _Export) -> Answer:
+    def _evidence(self, body: bytes, peer: Peer) -> Answer:
         if len(body) != NONCE_SIZE:
             raise ParseError("nonce", expected=f"{NONCE_SIZE} bytes", got=f"{len(body)}")
         role = self._own_release.release.role
+        exporter = peer.export(body)
+        sealing_key = peer.seals.renew(role=role, exporter=exporter)
         report_data = report_data_of_session(
-            exporter=export(body), nonce=body, role=role, spki_sha256=self._spki_sha256
+            exporter=exporter,
+            nonce=body,
+            role=role,
+            spki_sha256=self._spki_sha256,
+            sealing_key_sha256=sealing_key.sha256,
         )
         try:
             own = self._source.fetch_evidence(report_data)
@@ -125,22 +135,34 @@ class Application:
             certificate_table=own.certificate_table,
             release_entry=self._own_release.entry,
             release_proof=self._own_release.proof,
+            sealing_key=sealing_key.raw,
         )
         self._counters.add("evidence")
         fields = ((SOURCE_FIELD, self._source.label),)
         return Answer(HTTPStatus.OK, EVIDENCE_MEDIA_TYPE, encode_evidence(answer), fields)
 
-    def _summary(self, body: bytes, _export: _Export) -> Answer:
-        summary = summarise(parse_summary_request(body))
-        self._counters.add("summaries")
-        return _json(encode_summary_answer(summary))
+    def _sealed(self, body: bytes, peer: Peer) -> Answer:
+        opened = peer.seals.open(body)
+        # From here on nothing is said in the open, not even that a request was refused.
+        inner = self._work(opened.request.path, opened.request.content, peer.session)
+        if len(inner.body) > MAX_RESPONSE:
+            error = ParseError("answer", expected=f"at most {MAX_RESPONSE} bytes", got="more")
+            inner = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error)
+        return Answer(HTTPStatus.OK, SEALED_MEDIA_TYPE, opened.seal(inner.status, inner.body))
 
-    def _rewrite(self, body: bytes, _export: _Export) -> Answer:
-        suggestions = rewrite(parse_rewrite_request(body))
-        self._counters.add("rewrites")
-        return _json(encode_rewrite_answer(suggestions))
+    def _work(self, path: str, content: bytes, session: Session) -> Answer:
+        workload = self._workloads.get(path)
+        if workload is None:
+            return self._refuse(HTTPStatus.NOT_FOUND, "path", list(self._workloads), path)
+        try:
+            answer = workload.answer(content, session)
+        except ParseError as error:
+            self._counters.add("requests_refused")
+            return problem(HTTPStatus.BAD_REQUEST, error)
+        self._counters.add(workload.name)
+        return _json(answer)
 
-    def _read_counters(self, body: bytes, _export: _Export) -> Answer:
+    def _read_counters(self, body: bytes, _peer: Peer) -> Answer:
         if body:
             raise ParseError("body", expected="none", got=f"{len(body)} bytes")
         return _json(encode_counters(self._counters.read()))

@@ -7,6 +7,7 @@ import threading
 __all__ = ["NAMES", "Counters"]
 
 NAMES = (
+    "chats",
     "connections",
     "connections_refused",
     "evidence",

@@ -44,7 +44,9 @@ _SETTINGS = (
     ("/proc/sys/kernel/kexec_load_disabled", "1"),
     ("/proc/sys/kernel/dmesg_restrict", "1"),
 )
-_OPTIONAL_SETTINGS = ("/proc/sys/kernel/modules_disabled", "/proc/sys/kernel/kexec_load_disabled")
+_OPTIONAL_SETTINGS = tuple(
+    f"/proc/sys/kernel/{name}" for name in ("modules_disabled", "sysrq", "kexec_load_disabled")
+)
 _PATIENCE = 10.0  # seconds for a device that a driver has yet to announce
 _SEND_TIMEOUT = 10.0
 
@@ -126,7 +128,7 @@ def _write_settings() -> None:
         try:
             Path(path).write_text(value, "ascii")
         except FileNotFoundError:
-            # A kernel built without modules or kexec lacks the switch as well as the thing.
+            # A kernel built without modules, SysRq or kexec lacks the switch as well as the thing.
             if path not in _OPTIONAL_SETTINGS:
                 raise
 

@@ -15,7 +15,7 @@ import h11
 
 from verifier.errors import AuditError, ParseError
 from verifier.tlog.strict import excerpt, parse_decimal
-from verifier.wire.service import MAX_REQUEST
+from verifier.wire.sealed import MAX_SEALED
 
 __all__ = ["PROBLEM_MEDIA_TYPE", "Answer", "HttpConnection", "Request", "Stream", "problem"]
 
@@ -155,9 +155,9 @@ def _refusal(head: h11.Request) -> Answer | None:
         length = parse_decimal(text, what="Content-Length")
     except ParseError as error:
         return problem(HTTPStatus.BAD_REQUEST, error)
-    if length <= MAX_REQUEST:
+    if length <= MAX_SEALED:
         return None
-    refused = ParseError("body", expected=f"at most {MAX_REQUEST} bytes", got=text)
+    refused = ParseError("body", expected=f"at most {MAX_SEALED} bytes", got=text)
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, refused)
 
 

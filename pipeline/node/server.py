@@ -11,11 +11,13 @@ from types import TracebackType
 
 from OpenSSL import SSL
 
-from pipeline.node.application import Application
+from pipeline.node.application import Application, Peer
 from pipeline.node.counters import Counters
 from pipeline.node.http import Answer, HttpConnection
+from pipeline.node.sealing import Seals
 from pipeline.node.tls import TlsStream
 from verifier.errors import FetchError
+from verifier.wire.workload.backend import Session
 
 __all__ = ["MAX_CONNECTIONS", "MAX_REQUESTS", "Server"]
 
@@ -85,14 +87,15 @@ class Server:
             self._counters.add("handshakes_failed")
             return
         connection = HttpConnection(stream)
+        peer = Peer(stream.export, Session(), Seals())
         try:
             for left in reversed(range(MAX_REQUESTS)):
-                if not self._exchange(connection, stream, last=left == 0):
+                if not self._exchange(connection, peer, last=left == 0):
                     return
         except FetchError:
             return  # the client is gone or silent: nobody is left to tell
 
-    def _exchange(self, connection: HttpConnection, stream: TlsStream, *, last: bool) -> bool:
+    def _exchange(self, connection: HttpConnection, peer: Peer, *, last: bool) -> bool:
         """Answer one request; whether another may follow."""
         request = connection.receive_request()
         if request is None:
@@ -101,7 +104,7 @@ class Server:
             self._counters.add("requests_refused")
             connection.send_answer(request, last=True)
             return False
-        answer = self._application.answer(request, export=stream.export)
+        answer = self._application.answer(request, peer=peer)
         last = last or connection.must_close
         connection.send_answer(answer, last=last)
         return not last

@@ -45,6 +45,7 @@ _SESSION = SessionBinding(
     nonce=NONCE,
     role="summariser",
     spki_sha256=sha256(_SPKI).digest(),
+    sealing_key_sha256=sha256(b"sealing key").digest(),
     certificate=_certificate(),
     level="exporter",
 )
@@ -64,6 +65,7 @@ def _case(
         nonce=bound.nonce,
         role=bound.role,
         spki_sha256=bound.spki_sha256,
+        sealing_key_sha256=bound.sealing_key_sha256,
     )
     return logged(
         check,

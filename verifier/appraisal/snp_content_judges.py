@@ -61,6 +61,7 @@ def _session(claim: Claim) -> Judged:
         nonce=session.nonce,
         role=session.role,
         spki_sha256=session.spki_sha256,
+        sealing_key_sha256=session.sealing_key_sha256,
     )
     return _equal(claim.report.report_data, (value,), ", for the session of the binding")
 

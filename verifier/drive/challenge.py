@@ -10,15 +10,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from verifier.drive.attested_session import AttestedSession
 from verifier.errors import VerificationError
 from verifier.tlog.strict import excerpt
-from verifier.wire.service import STYLES, Message, RewriteRequest, SummaryRequest
+from verifier.wire.service import STYLES, ChatRequest, Message, RewriteRequest, SummaryRequest
+from verifier.wire.workload.chat import START, chat
 from verifier.wire.workload.rewrite import rewrite
 from verifier.wire.workload.summary import summarise
 
-__all__ = ["Challenge", "make_challenge", "pose"]
+__all__ = ["Asked", "Challenge", "make_challenge", "pose"]
 
 _VOCABULARY = """
 boat bread bridge brother cat coffee cousin dinner doctor dog film garden holiday house
@@ -36,28 +37,66 @@ _MESSAGES, _SENTENCES, _WORDS_IN_SENTENCE = 6, 3, (4, 14)
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Requests that nobody has made before."""
+    """Requests that nobody has made before; ``turns`` are one chat, in its order."""
 
     summary: SummaryRequest
     rewrites: tuple[RewriteRequest, ...]
+    turns: tuple[ChatRequest, ...]
 
 
 def make_challenge() -> Challenge:
     """A new challenge; its texts hold more than 500 random bits, and look like any other."""
-    messages = tuple(Message(secrets.choice(_SENDERS), _text(_SENTENCES)) for _ in range(_MESSAGES))
     rewrites = tuple(RewriteRequest(_text(1), style) for style in STYLES)
-    return Challenge(SummaryRequest(messages, 1 + secrets.randbelow(_SENTENCES)), rewrites)
+    summary = SummaryRequest(_conversation(), 1 + secrets.randbelow(_SENTENCES))
+    return Challenge(summary, rewrites, _turns())
 
 
-def pose(session: AttestedSession, challenge: Challenge) -> int:
+class Asked(Protocol):
+    """What answers requests: an attested session."""
+
+    def summarise(self, request: SummaryRequest) -> tuple[str, ...]:
+        """The summary."""
+
+    def rewrite(self, request: RewriteRequest) -> tuple[str, ...]:
+        """The suggestions."""
+
+    def chat(self, request: ChatRequest) -> str:
+        """The reply."""
+
+
+def pose(session: Asked, challenge: Challenge) -> int:
     """Ask, and compare every answer with its prediction; returns how many were asked.
 
-    Raises VerificationError for the first answer that is another.
+    ``session`` is one in which nobody has chatted yet. Raises VerificationError for the first
+    answer that is another.
     """
     _compare("summary", session.summarise(challenge.summary), summarise(challenge.summary))
     for request in challenge.rewrites:
         _compare(f"{request.style} rewriting", session.rewrite(request), rewrite(request))
-    return 1 + len(challenge.rewrites)
+    state = START
+    for number, turn in enumerate(challenge.turns, 1):
+        state, reply = chat(state, turn)
+        _compare(f"turn {number} of a chat", (session.chat(turn),), (reply,))
+    return 1 + len(challenge.rewrites) + len(challenge.turns)
+
+
+def _conversation() -> tuple[Message, ...]:
+    return tuple(Message(secrets.choice(_SENDERS), _text(_SENTENCES)) for _ in range(_MESSAGES))
+
+
+def _turns() -> tuple[ChatRequest, ...]:
+    """Questions on a conversation, something told, and questions that need what came before."""
+    messages = _conversation()
+    about = secrets.choice(secrets.choice(messages).text.rstrip(".?!").lower().split())
+    told, sender = _sentence().rstrip(".?!"), secrets.choice(_SENDERS)
+    turns = (
+        f"What did {secrets.choice(messages).sender} say about the {about}?",
+        f"and {sender}?",
+        f"My {told}.",
+        f"What about {' '.join(told.split()[:3])}?",
+        "Please give me a summary.",
+    )
+    return (ChatRequest(messages, turns[0]), *(ChatRequest((), turn) for turn in turns[1:]))
 
 
 def _compare(what: str, answered: Sequence[str], predicted: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ NONCE_SIZE = 32
 """Bytes of a nonce."""
 
 _EXPORTER_SIZE = 32
-_SPKI_SHA256_SIZE = 32
+_SHA256_SIZE = 32
 _ROLE_SIZE_MAX = 63
 
 _NONCE_DOMAIN = b"cvm-audit/report-data/nonce/v1\x00"
@@ -30,24 +30,26 @@ def report_data_of_nonce(nonce: bytes) -> bytes:
 
 
 def report_data_of_session(
-    *, exporter: bytes, nonce: bytes, role: str, spki_sha256: bytes
+    *, exporter: bytes, nonce: bytes, role: str, spki_sha256: bytes, sealing_key_sha256: bytes
 ) -> bytes:
     """The 64 bytes of REPORT_DATA that bind one TLS session (docs/spec/attested-tls.md).
 
     ``exporter`` is the 32-byte TLS exporter value over ``nonce`` (32 bytes, from the client after
     the handshake), ``role`` the role that the CVM claims (1 to 63 bytes of UTF-8), ``spki_sha256``
-    the SHA-256 of the SubjectPublicKeyInfo of the server's certificate. Each goes in behind its
-    length (2 bytes, big-endian). ValueError for any other size.
+    the SHA-256 of the SubjectPublicKeyInfo of the server's certificate, ``sealing_key_sha256`` that
+    of the key that requests of this session are sealed to. Each goes in behind its length (2 bytes,
+    big-endian). ValueError for any other size.
     """
     name = role.encode("utf-8")
     for what, value, fewest, most in (
         ("an exporter value", exporter, _EXPORTER_SIZE, _EXPORTER_SIZE),
         ("a nonce", nonce, NONCE_SIZE, NONCE_SIZE),
         ("a role", name, 1, _ROLE_SIZE_MAX),
-        ("a SHA-256", spki_sha256, _SPKI_SHA256_SIZE, _SPKI_SHA256_SIZE),
+        ("a SHA-256", spki_sha256, _SHA256_SIZE, _SHA256_SIZE),
+        ("a SHA-256", sealing_key_sha256, _SHA256_SIZE, _SHA256_SIZE),
     ):
         if not fewest <= len(value) <= most:
             raise ValueError(f"{what} has {fewest} to {most} bytes, not {len(value)}")
-    fields = (exporter, nonce, name, spki_sha256)
+    fields = (exporter, nonce, name, spki_sha256, sealing_key_sha256)
     encoded = b"".join(struct.pack("> H", len(field)) + field for field in fields)
     return hashlib.sha512(_SESSION_DOMAIN + encoded).digest()

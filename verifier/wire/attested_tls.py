@@ -1,9 +1,9 @@
 """Attested TLS: the evidence that a CVM gives inside a TLS 1.3 session, for that session alone.
 
 After the handshake the client posts a nonce of 32 bytes, and the answer is an *evidence answer*:
-``MAGIC`` and five fields, each behind its length (4 bytes, big-endian): role, attestation report,
-certificate table, release entry, proof of the release. The report's REPORT_DATA binds the session
-(``verifier.evidence.report_data``). Source: design section 6; docs/spec/attested-tls.md.
+``MAGIC`` and six fields, each behind its length (4 bytes, big-endian): role, attestation report,
+certificate table, release entry, proof of the release, sealing key. The report's REPORT_DATA binds
+the session and that key (``verifier.evidence.report_data``). Source: design section 6; docs/spec/attested-tls.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from verifier.errors import ParseError, UnsupportedError
 from verifier.tlog.proof import MAX_PROOF_SIZE
 from verifier.tlog.strict import excerpt, parse_utf8
+from verifier.wire.sealed import SEALING_KEY_SIZE
 
 __all__ = [
     "EVIDENCE_MEDIA_TYPE",
@@ -60,6 +61,7 @@ _LIMITS = (
     ("certificate table", 0, 65_536),
     ("release entry", 1, 65_535),
     ("release proof", 1, MAX_PROOF_SIZE),
+    ("sealing key", SEALING_KEY_SIZE, SEALING_KEY_SIZE),
 )  # name, fewest and most bytes, in the order of the format
 _LENGTH = struct.Struct("> I")
 
@@ -73,7 +75,8 @@ class EvidenceAnswer:
 
     ``report`` has 1184 bytes. ``certificate_table`` may be empty: then the client needs another
     source for the certificate of the key that signed the report. ``release_entry`` and
-    ``release_proof`` are the logged bytes and their ``.tlog-proof``.
+    ``release_proof`` are the logged bytes and their ``.tlog-proof``. ``sealing_key`` (1216 bytes) is
+    what requests of this session are sealed to.
     """
 
     role: str
@@ -81,6 +84,7 @@ class EvidenceAnswer:
     certificate_table: bytes
     release_entry: bytes
     release_proof: bytes
+    sealing_key: bytes
 
 
 def encode_evidence(answer: EvidenceAnswer) -> bytes:
@@ -91,6 +95,7 @@ def encode_evidence(answer: EvidenceAnswer) -> bytes:
         answer.certificate_table,
         answer.release_entry,
         answer.release_proof,
+        answer.sealing_key,
     )
     raw = MAGIC + b"".join(_LENGTH.pack(len(field)) + field for field in fields)
     try:
@@ -115,13 +120,14 @@ def parse_evidence(raw: bytes) -> EvidenceAnswer:
     if offset != len(raw):
         got = f"{len(raw) - offset} more"
         raise ParseError("evidence answer", expected=f"{offset} bytes", got=got)
-    role, report, certificate_table, release_entry, release_proof = fields
+    role, report, certificate_table, release_entry, release_proof, sealing_key = fields
     return EvidenceAnswer(
         role=_role(role),
         report=report,
         certificate_table=certificate_table,
         release_entry=release_entry,
         release_proof=release_proof,
+        sealing_key=sealing_key,
     )
 
 

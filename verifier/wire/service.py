@@ -18,6 +18,7 @@ from verifier.tlog.json_object import JsonObject
 from verifier.tlog.strict import excerpt, parse_json
 
 __all__ = [
+    "CHAT_PATH",
     "COUNTERS_PATH",
     "JSON_MEDIA_TYPE",
     "MAX_ANSWER",
@@ -29,14 +30,19 @@ __all__ = [
     "REWRITE_PATH",
     "STYLES",
     "SUMMARY_PATH",
+    "ChatRequest",
     "Message",
     "RewriteRequest",
     "SummaryRequest",
+    "encode_chat_answer",
+    "encode_chat_request",
     "encode_counters",
     "encode_rewrite_answer",
     "encode_rewrite_request",
     "encode_summary_answer",
     "encode_summary_request",
+    "parse_chat_answer",
+    "parse_chat_request",
     "parse_counters",
     "parse_rewrite_answer",
     "parse_rewrite_request",
@@ -46,6 +52,7 @@ __all__ = [
 
 SUMMARY_PATH = "/v1/summary"
 REWRITE_PATH = "/v1/rewrite"
+CHAT_PATH = "/v1/chat"
 COUNTERS_PATH = "/v1/counters"
 JSON_MEDIA_TYPE = "application/json"
 
@@ -57,7 +64,9 @@ MAX_REQUEST = 262_144
 MAX_ANSWER = 4 * MAX_REQUEST
 """Most bytes of the body of an answer; a client stops reading there."""
 
-MAX_MESSAGES = 256
+MAX_MESSAGES = 512
+"""Most messages of one request."""
+
 MAX_SENDER = 64
 """Most characters of a sender's name."""
 
@@ -81,7 +90,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class SummaryRequest:
-    """Summarise 1 to 256 ``messages`` in at most ``sentences`` (1 to 16)."""
+    """Summarise 1 to 512 ``messages`` in at most ``sentences`` (1 to 16)."""
 
     messages: tuple[Message, ...]
     sentences: int
@@ -95,15 +104,19 @@ class RewriteRequest:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One ``turn`` (1 to 8192 characters) of a chat, with 0 to 512 further ``messages``."""
+
+    messages: tuple[Message, ...]
+    turn: str
+
+
 def parse_summary_request(raw: bytes) -> SummaryRequest:
     """Read ``{"messages": [{"from", "text"}, ...], "sentences"}``. Raises ParseError."""
     document = _document(raw, "request", MAX_REQUEST)
-    items = document.objects("messages", minimum=1)
-    if len(items) > MAX_MESSAGES:
-        expected = f"1 to {MAX_MESSAGES} members"
-        raise document.refuse("messages", expected=expected, got=str(len(items)))
     request = SummaryRequest(
-        messages=tuple(_message(item) for item in items),
+        messages=_messages(document, fewest=1),
         sentences=document.integer("sentences", minimum=1, maximum=MAX_SENTENCES),
     )
     document.end()
@@ -112,7 +125,7 @@ def parse_summary_request(raw: bytes) -> SummaryRequest:
 
 def encode_summary_request(request: SummaryRequest) -> bytes:
     """Write a request, so that ``parse_summary_request`` gives back the same; else ValueError."""
-    messages = [{"from": item.sender, "text": item.text} for item in request.messages]
+    messages = _written(request.messages)
     raw = rfc8785.dumps({"messages": messages, "sentences": request.sentences})
     _require_readable(lambda: parse_summary_request(raw))
     return raw
@@ -136,6 +149,27 @@ def encode_rewrite_request(request: RewriteRequest) -> bytes:
     return raw
 
 
+def parse_chat_request(raw: bytes) -> ChatRequest:
+    """Read ``{"messages"?: [{"from", "text"}, ...], "turn"}``. Raises ParseError."""
+    document = _document(raw, "request", MAX_REQUEST)
+    request = ChatRequest(
+        messages=_messages(document, fewest=0) if document.has("messages") else (),
+        turn=_text(document, "turn", fewest=1, most=MAX_TEXT),
+    )
+    document.end()
+    return request
+
+
+def encode_chat_request(request: ChatRequest) -> bytes:
+    """Write a request, so that ``parse_chat_request`` gives back the same; else ValueError."""
+    members: dict[str, Any] = {"turn": request.turn}
+    if request.messages:
+        members["messages"] = _written(request.messages)
+    raw = rfc8785.dumps(members)
+    _require_readable(lambda: parse_chat_request(raw))
+    return raw
+
+
 def encode_summary_answer(summary: tuple[str, ...]) -> bytes:
     """``{"summary": [...]}`` in its canonical form (RFC 8785)."""
     return rfc8785.dumps({"summary": list(summary)})
@@ -156,6 +190,19 @@ def parse_rewrite_answer(raw: bytes) -> tuple[str, ...]:
     return _texts(raw, "suggestions")
 
 
+def encode_chat_answer(reply: str) -> bytes:
+    """``{"reply": "..."}`` in its canonical form (RFC 8785)."""
+    return rfc8785.dumps({"reply": reply})
+
+
+def parse_chat_answer(raw: bytes) -> str:
+    """Read what ``encode_chat_answer`` writes. Raises ParseError."""
+    document = _document(raw, "answer", MAX_ANSWER)
+    reply = _text(document, "reply", fewest=0, most=MAX_ANSWER)
+    document.end()
+    return reply
+
+
 def encode_counters(counters: Mapping[str, int]) -> bytes:
     """Names to numbers, in the canonical form (RFC 8785)."""
     return rfc8785.dumps(dict(counters))
@@ -173,6 +220,18 @@ def _document(raw: bytes, what: str, most: int) -> JsonObject:
     if len(raw) > most:
         raise ParseError(what, expected=f"at most {most} bytes", got=f"{len(raw)} bytes")
     return JsonObject(parse_json(raw, what=what), what=what)
+
+
+def _messages(document: JsonObject, *, fewest: int) -> tuple[Message, ...]:
+    items = document.objects("messages", minimum=fewest)
+    if len(items) > MAX_MESSAGES:
+        expected = f"{fewest} to {MAX_MESSAGES} members"
+        raise document.refuse("messages", expected=expected, got=str(len(items)))
+    return tuple(_message(item) for item in items)
+
+
+def _written(messages: tuple[Message, ...]) -> list[dict[str, str]]:
+    return [{"from": item.sender, "text": item.text} for item in messages]
 
 
 def _message(item: JsonObject) -> Message:

@@ -45,7 +45,7 @@ _WHAT = "session binding"
 class SessionBinding:
     """A session as its client saw it; believed by no one else.
 
-    ``exporter``, ``nonce`` and ``spki_sha256`` have 32 bytes. ``certificate`` is the DER that the
+    ``exporter``, ``nonce``, ``spki_sha256`` and ``sealing_key_sha256`` have 32 bytes. ``certificate`` is the DER that the
     server showed; whether ``spki_sha256`` is of its SubjectPublicKeyInfo is not yet checked.
     """
 
@@ -53,6 +53,7 @@ class SessionBinding:
     nonce: bytes
     role: str
     spki_sha256: bytes
+    sealing_key_sha256: bytes
     certificate: bytes
     level: str
 
@@ -69,6 +70,7 @@ def parse_session_binding(raw: bytes) -> SessionBinding:
         nonce=document.hex("nonce", size=NONCE_SIZE),
         role=document.text("role", pattern=ROLE),
         spki_sha256=document.hex("spkiSha256", size=32),
+        sealing_key_sha256=document.hex("sealingKeySha256", size=32),
         certificate=_certificate(document),
         level=document.choice("level", LEVELS),
     )
@@ -86,6 +88,7 @@ def encode_session_binding(binding: SessionBinding) -> bytes:
             "nonce": binding.nonce.hex(),
             "role": binding.role,
             "schema": SCHEMA,
+            "sealingKeySha256": binding.sealing_key_sha256.hex(),
             "spkiSha256": binding.spki_sha256.hex(),
         }
     )

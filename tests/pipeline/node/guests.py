@@ -12,11 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import h11
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from OpenSSL import SSL
 
 from pipeline.node.channel import Channel
@@ -29,6 +31,23 @@ from tests import making
 from tests.running import ROOT
 from tests.synthetic_amd import TCBS, chip_key
 from verifier.evidence.tcb import Product
+from verifier.wire.attested_tls import (
+    EVIDENCE_PATH,
+    EXPORTER_LABEL,
+    EXPORTER_SIZE,
+    NONCE_MEDIA_TYPE,
+    parse_evidence,
+)
+from verifier.wire.sealed import (
+    SEALED_MEDIA_TYPE,
+    SEALED_PATH,
+    SealedSession,
+    SealingKey,
+    SealingPublicKey,
+    open_response,
+    parse_sealing_key,
+    seal_request,
+)
 
 MEASUREMENT = b"\x11" * 48
 TABLE = bytes(24)  # a certificate table without certificates
@@ -181,6 +200,7 @@ class Client:
             self.socket.close()
             raise
         self._http = h11.Connection(h11.CLIENT)
+        self._seals: tuple[SealingPublicKey, SealedSession] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -207,6 +227,24 @@ class Client:
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         return response
+
+    def work(self, path: str, content: bytes) -> Response:
+        """A sealed request, for which evidence is asked first; what is under the answer's seal."""
+        key, place = self._seals or self._agree()
+        own = SealingKey(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate())
+        raw = seal_request(path, content, to=key, reply_to=own.public.raw, session=place)
+        self._seals = key, replace(place, sequence=place.sequence + 1)
+        answer = self.ask("POST", SEALED_PATH, raw, SEALED_MEDIA_TYPE)
+        assert (answer.status, answer.fields["content-type"]) == (200, SEALED_MEDIA_TYPE)
+        status, body = open_response(answer.body, key=own, request=raw, session=place)
+        return Response(status, {}, body)
+
+    def _agree(self) -> tuple[SealingPublicKey, SealedSession]:
+        nonce = os.urandom(32)
+        given = parse_evidence(self.ask("POST", EVIDENCE_PATH, nonce, NONCE_MEDIA_TYPE).body)
+        exporter = self.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_SIZE, nonce)
+        place = SealedSession(role=given.role, exporter=exporter, sequence=0)
+        return parse_sealing_key(given.sealing_key), place
 
     def send(self, raw: bytes) -> None:
         self.tls.sendall(raw)

@@ -40,16 +40,17 @@ def evidence(client: Client, nonce: bytes) -> EvidenceAnswer:
     return parse_evidence(answer.body)
 
 
-def expected_report_data(client: Client, nonce: bytes, exporter: bytes | None = None) -> bytes:
+def expected_report_data(client: Client, nonce: bytes, sealing_key: bytes) -> bytes:
     """What only this client can know: computed from its own end of the session."""
     key = client.certificate.public_key()
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     own = client.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_SIZE, nonce)
     return report_data_of_session(
-        exporter=exporter or own,
+        exporter=own,
         nonce=nonce,
         role="summariser",
         spki_sha256=hashlib.sha256(spki).digest(),
+        sealing_key_sha256=hashlib.sha256(sealing_key).digest(),
     )
 
 
@@ -58,9 +59,11 @@ def test_evidence_is_bound_to_this_session(served: Node) -> None:
     with Client(served.address) as client, Client(served.address) as other:
         answer = evidence(client, nonce)
         said = parse_report(answer.report).report_data
-        assert said == expected_report_data(client, nonce)
-        assert said != expected_report_data(other, nonce)
-        assert said != expected_report_data(client, os.urandom(32))
+        key = answer.sealing_key
+        assert said == expected_report_data(client, nonce, key)
+        assert said != expected_report_data(other, nonce, key)
+        assert said != expected_report_data(client, os.urandom(32), key)
+        assert said != expected_report_data(client, nonce, evidence(other, nonce).sealing_key)
         assert (answer.role, answer.certificate_table) == ("summariser", TABLE)
         assert (answer.release_entry, answer.release_proof) == (ENTRY, PROOF)
 

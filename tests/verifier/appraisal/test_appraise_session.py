@@ -60,6 +60,7 @@ BINDING = SessionBinding(
     nonce=NONCE,
     role=ROLE,
     spki_sha256=spki(),
+    sealing_key_sha256=hashlib.sha256(b"sealing key").digest(),
     certificate=certificate(),
     level="exporter",
 )
@@ -71,6 +72,7 @@ def report_data(binding: SessionBinding = BINDING) -> bytes:
         nonce=binding.nonce,
         role=binding.role,
         spki_sha256=binding.spki_sha256,
+        sealing_key_sha256=binding.sealing_key_sha256,
     )
 
 
@@ -119,6 +121,7 @@ def test_evidence_of_this_session() -> None:
         {"exporter": b"\x00" * 32},  # relayed from another session (ATK-040)
         {"nonce": b"\x00" * 32},  # replayed (ATK-038)
         {"spki_sha256": spki("relay")},  # behind another key (ATK-042)
+        {"sealing_key_sha256": bytes(32)},  # with another's key to seal to (ATK-042)
         {"role": "guard"},  # made as another role (ATK-049)
     ],
 )

@@ -16,6 +16,7 @@ SESSION: dict[str, Any] = {
     "nonce": b"\x02" * 32,
     "role": "summariser",
     "spki_sha256": b"\x03" * 32,
+    "sealing_key_sha256": b"\x04" * 32,
 }
 
 
@@ -29,12 +30,14 @@ def test_it_is_the_encoding_that_is_written_down() -> None:
         + b"\x00\x0asummariser"
         + b"\x00\x20"
         + b"\x03" * 32
+        + b"\x00\x20"
+        + b"\x04" * 32
     )
     assert report_data_of_session(**SESSION) == hashlib.sha512(encoded).digest()
     assert (
         report_data_of_session(**SESSION)
         .hex()
-        .startswith("879b0fddea440626890f1dee080e0c19440ffa79af38962ab652b0696316bfb6")
+        .startswith("53dffc888e8f213de94278c7ca575bfff25146117ff523fa5afddff92f217c5f")
     )
 
 
@@ -57,6 +60,7 @@ def test_an_answer_to_a_nonce_binds_no_session(nonce: bytes) -> None:
         ({"role": ""}, "a role has 1 to 63 bytes, not 0"),
         ({"role": "a" * 64}, "a role has 1 to 63 bytes, not 64"),
         ({"spki_sha256": b""}, "a SHA-256 has 32 to 32 bytes, not 0"),
+        ({"sealing_key_sha256": bytes(31)}, "a SHA-256 has 32 to 32 bytes, not 31"),
     ],
 )
 def test_a_wrong_size_is_the_callers_mistake(changes: dict[str, Any], match: str) -> None:

@@ -25,6 +25,7 @@ from verifier.wire.attested_tls import (
     encode_evidence,
     parse_evidence,
 )
+from verifier.wire.sealed import SEALING_KEY_SIZE
 
 ANSWER = EvidenceAnswer(
     role="summariser",
@@ -32,9 +33,10 @@ ANSWER = EvidenceAnswer(
     certificate_table=bytes(24),
     release_entry=b"{}",
     release_proof=b"c2sp.org/tlog-proof@v1\n",
+    sealing_key=bytes(range(256)) * 4 + bytes(192),
 )
 RAW = encode_evidence(ANSWER)
-NAMES = ("role", "report", "certificate table", "release entry", "release proof")
+NAMES = ("role", "report", "certificate table", "release entry", "release proof", "sealing key")
 
 
 def raw(*fields: bytes, magic: bytes = MAGIC) -> bytes:
@@ -48,6 +50,7 @@ def fields() -> list[bytes]:
         ANSWER.certificate_table,
         ANSWER.release_entry,
         ANSWER.release_proof,
+        ANSWER.sealing_key,
     ]
 
 
@@ -60,7 +63,7 @@ def test_its_facts_are_those_of_the_formats_that_it_carries() -> None:
     assert snp_report.SIZE == REPORT_SIZE
     assert statement.ROLE == attested_tls.ROLE
     assert report_data.NONCE_SIZE == attested_tls.NONCE_SIZE
-    most = (63, REPORT_SIZE, MAX_TABLE, MAX_ENVELOPE, MAX_PROOF_SIZE)
+    most = (63, REPORT_SIZE, MAX_TABLE, MAX_ENVELOPE, MAX_PROOF_SIZE, SEALING_KEY_SIZE)
     assert len(MAGIC) + sum(4 + size for size in most) == MAX_EVIDENCE
 
 
@@ -70,9 +73,10 @@ def test_its_facts_are_those_of_the_formats_that_it_carries() -> None:
     st.binary(max_size=200),
     st.binary(min_size=1, max_size=200),
     st.binary(min_size=1, max_size=200),
+    st.binary(min_size=SEALING_KEY_SIZE, max_size=SEALING_KEY_SIZE),
 )
-def test_what_is_written_is_read(
-    role: str, report: bytes, table: bytes, entry: bytes, proof: bytes
+def test_what_is_written_is_read(  # noqa: PLR0917 - the fields of the format
+    role: str, report: bytes, table: bytes, entry: bytes, proof: bytes, sealing_key: bytes
 ) -> None:
     answer = EvidenceAnswer(
         role=role,
@@ -80,6 +84,7 @@ def test_what_is_written_is_read(
         certificate_table=table,
         release_entry=entry,
         release_proof=proof,
+        sealing_key=sealing_key,
     )
     assert parse_evidence(encode_evidence(answer)) == answer
 
@@ -119,6 +124,8 @@ def test_another_format_is_refused() -> None:
         (3, MAX_ENVELOPE + 1, f"1 to {MAX_ENVELOPE} bytes"),
         (4, 0, f"1 to {MAX_PROOF_SIZE} bytes"),
         (4, MAX_PROOF_SIZE + 1, f"1 to {MAX_PROOF_SIZE} bytes"),
+        (5, SEALING_KEY_SIZE - 1, f"{SEALING_KEY_SIZE} bytes"),
+        (5, SEALING_KEY_SIZE + 1, f"{SEALING_KEY_SIZE} bytes"),
     ],
 )
 def test_a_field_of_another_size_is_refused(place: int, size: int, expected: str) -> None:
@@ -130,11 +137,11 @@ def test_a_field_of_another_size_is_refused(place: int, size: int, expected: str
 
 
 def test_a_length_is_believed_only_if_the_bytes_are_there() -> None:
-    what = "release proof of the evidence answer"
-    with rejects(ParseError, what, expected="^23 bytes$", got="^22$"):
+    what = "sealing key of the evidence answer"
+    with rejects(ParseError, what, expected="^1216 bytes$", got="^1215$"):
         parse_evidence(RAW[:-1])
     with rejects(ParseError, what, expected="4 bytes of length", got="^3$"):
-        parse_evidence(raw(*fields()[:4]) + bytes(3))
+        parse_evidence(raw(*fields()[:5]) + bytes(3))
     with rejects(ParseError, "evidence answer", expected=f"^{len(RAW)} bytes$", got="^1 more$"):
         parse_evidence(RAW + b"\x00")
 

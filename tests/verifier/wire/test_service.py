@@ -19,14 +19,19 @@ from verifier.wire.service import (
     MAX_SENTENCES,
     MAX_TEXT,
     STYLES,
+    ChatRequest,
     Message,
     RewriteRequest,
     SummaryRequest,
+    encode_chat_answer,
+    encode_chat_request,
     encode_counters,
     encode_rewrite_answer,
     encode_rewrite_request,
     encode_summary_answer,
     encode_summary_request,
+    parse_chat_answer,
+    parse_chat_request,
     parse_counters,
     parse_rewrite_answer,
     parse_rewrite_request,
@@ -143,6 +148,71 @@ def test_a_wrong_rewrite_request_is_refused(
         parse_rewrite_request(rewriting(**changes))
 
 
+def turn(**changes: Any) -> bytes:
+    members = {"messages": [MESSAGE], "turn": "Who?"} | changes
+    return json.dumps({name: value for name, value in members.items() if value is not ...}).encode()
+
+
+@given(
+    st.lists(st.builds(Message, LINES, TEXTS), max_size=3),
+    TEXTS.filter(bool),
+)
+def test_a_chat_request_is_read_as_written(messages: list[Message], text: str) -> None:
+    request = ChatRequest(tuple(messages), text)
+    assert parse_chat_request(encode_chat_request(request)) == request
+
+
+@given(TEXTS)
+def test_a_reply_is_read_as_written(text: str) -> None:
+    assert parse_chat_answer(encode_chat_answer(text)) == text
+
+
+def test_a_chat_request_may_bring_no_messages() -> None:
+    assert encode_chat_request(ChatRequest((), "Who?")) == b'{"turn":"Who?"}'
+    assert parse_chat_request(turn(messages=...)) == ChatRequest((), "Who?")
+    assert parse_chat_request(turn(messages=[])) == ChatRequest((), "Who?")
+    assert encode_chat_answer("ä") == '{"reply":"ä"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "expected", "got"),
+    [
+        ({"turn": ...}, "request.turn", "the member", "missing"),
+        ({"turn": ""}, "request.turn", f"a string of 1 to {MAX_TEXT} characters", "^0$"),
+        ({"turn": "a" * (MAX_TEXT + 1)}, "request.turn", "characters", f"^{MAX_TEXT + 1}$"),
+        ({"turn": ["Who?"]}, "request.turn", "a string", "another type"),
+        ({"messages": None}, "request.messages", "an array", "."),
+        (
+            {"messages": [MESSAGE] * (MAX_MESSAGES + 1)},
+            "request.messages",
+            f"0 to {MAX_MESSAGES} members",
+            f"^{MAX_MESSAGES + 1}$",
+        ),
+        ({"messages": [MESSAGE | {"role": "system"}]}, "request.messages[0]", "unknown", "role"),
+        ({"state": {}}, "request", "no unknown member", "state"),
+    ],
+)
+def test_a_wrong_chat_request_is_refused(
+    changes: dict[str, Any], what: str, expected: str, got: str
+) -> None:
+    with rejects(ParseError, what, expected=expected, got=got):
+        parse_chat_request(turn(**changes))
+
+
+@pytest.mark.parametrize(
+    ("raw", "what", "expected"),
+    [
+        (b" " * (MAX_ANSWER + 1), "answer", f"at most {MAX_ANSWER} bytes"),
+        (b'{"reply":["x"]}', "answer.reply", "a string"),
+        (b'{"reply":"x","more":1}', "answer", "no unknown member"),
+        (b"{}", "answer.reply", "the member"),
+    ],
+)
+def test_a_wrong_reply_is_refused(raw: bytes, what: str, expected: str) -> None:
+    with rejects(ParseError, what, expected=expected, got="."):
+        parse_chat_answer(raw)
+
+
 def test_the_text_of_a_message_is_in_no_error() -> None:
     for raw in (
         summary(messages=[{"from": "Anna", "text": ["canary"]}]),
@@ -155,7 +225,9 @@ def test_the_text_of_a_message_is_in_no_error() -> None:
         assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("parse", [parse_summary_request, parse_rewrite_request])
+@pytest.mark.parametrize(
+    "parse", [parse_chat_request, parse_rewrite_request, parse_summary_request]
+)
 def test_what_is_no_object_or_too_large_is_refused(parse: Any) -> None:
     with rejects(ParseError, "request", expected=f"at most {MAX_REQUEST} bytes", got="bytes"):
         parse(b" " * (MAX_REQUEST + 1))
@@ -198,3 +270,5 @@ def test_what_no_request_can_say_is_not_written() -> None:
         encode_summary_request(SummaryRequest((), 1))
     with pytest.raises(ValueError, match="no request can say this"):
         encode_rewrite_request(RewriteRequest("", "formal"))
+    with pytest.raises(ValueError, match="no request can say this"):
+        encode_chat_request(ChatRequest((), ""))

@@ -27,6 +27,7 @@ BINDING = SessionBinding(
     nonce=b"\x02" * 32,
     role="summariser",
     spki_sha256=b"\x03" * 32,
+    sealing_key_sha256=b"\x04" * 32,
     certificate=b"\x30\x82",
     level="exporter",
 )
@@ -77,6 +78,8 @@ def test_the_largest_document_fits() -> None:
         ({"role": "Summariser"}, "role", "text like"),
         ({"role": "a" * 64}, "role", "text like"),
         ({"spkiSha256": ""}, "spkiSha256", "64 lower-case hex digits"),
+        ({"sealingKeySha256": "00"}, "sealingKeySha256", "64 lower-case hex digits"),
+        ({"sealingKeySha256": ...}, "sealingKeySha256", "the member"),
         ({"certificate": ""}, "certificate", "text like"),
         ({"certificate": "abc"}, "certificate", "lower-case hex"),
         ({"certificate": "AB"}, "certificate", "text like"),

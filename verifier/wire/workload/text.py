@@ -1,4 +1,4 @@
-"""Cuts text into sentences and words, for every script alike, with the tables of Unicode 3.2.
+"""Cleans text and cuts it into sentences and words, for every script, by Unicode 3.2.
 
 Python's own notion of a letter changes with its version; Unicode 3.2 (``unicodedata.ucd_3_2_0``)
 is in every Python and never changes, so that guest and client cut alike. A character that is
@@ -12,7 +12,10 @@ from functools import lru_cache
 from itertools import pairwise
 from unicodedata import ucd_3_2_0
 
-__all__ = ["ABBREVIATIONS", "is_abbreviation", "sentences", "words"]
+__all__ = ["ABBREVIATIONS", "MAX_WORD", "cleaned", "is_abbreviation", "sentences", "words"]
+
+MAX_WORD = 64
+"""Most characters of a word that are looked at."""
 
 _ABBREVIATIONS = """
 approx bzw ca cf dept dr etc excl feat fig gen hr incl inkl jr max min misc mme mr mrs ms nr pag
@@ -33,6 +36,20 @@ _END = re.compile(
 _LINE = re.compile(r"[\r\n\u2028\u2029]+")
 _SPACE = re.compile(r"\s+")
 
+_LINE_END = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+# Controls, surrogates, soft hyphen, fillers, zero width, direction (bidi), tags, specials.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e"
+    "\u200f\u202a-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e0fff]"
+)
+# A joiner shapes two letters that are not ASCII; anywhere else, or twice, it only hides something.
+_JOINER = re.compile(
+    "[\u200c\u200d]{2,}|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
+)
+_SELECTORS = re.compile("(?<=[\ufe00-\ufe0f])[\ufe00-\ufe0f]+")
+_MARKS_ON_MARKS = re.compile("(?<=[\u0300-\u036f]{3})[\u0300-\u036f]+")
+
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -42,6 +59,20 @@ _UNSPACED = (
     (0xF900, 0xFAFF),
     (0x20000, 0x2FFFF),
 )  # scripts that put no space between words: their tokens are pairs of neighbours
+
+
+_PICTURES = ((0xFE00, 0xFE0F), (0x1F000, 0x1FAFF))  # variation selectors, emoji: no letters
+
+
+def cleaned(text: str) -> str:
+    """``text`` without what cannot be seen; each end of a line is a line feed, tabs stay.
+
+    Controls, direction controls, zero-width characters, tags, fillers and lone surrogates go, and
+    so do joiners but single ones between letters outside ASCII, variation selectors after the
+    first, and combining marks after the third.
+    """
+    seen = _HIDDEN.sub("", _LINE_END.sub("\n", text))
+    return _MARKS_ON_MARKS.sub("", _SELECTORS.sub("", _JOINER.sub("", seen)))
 
 
 def sentences(text: str) -> tuple[str, ...]:
@@ -63,7 +94,8 @@ def words(sentence: str) -> tuple[str, ...]:
     """The words of ``sentence``: folded runs of letters, marks and digits (NFKC of Unicode 3.2).
 
     Of scripts that put no space between words, every pair of neighbouring characters is a word,
-    and a character that stands alone is one.
+    and a character that stands alone is one. A word ends after ``MAX_WORD`` characters: what
+    comes then is passed over.
     """
     found: list[str] = []
     run: list[str] = []
@@ -120,6 +152,8 @@ def _fold(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _kind(character: str) -> str:
+    if any(first <= ord(character) <= last for first, last in _PICTURES):
+        return "gap"
     category = ucd_3_2_0.category(character)
     if category[0] in "LM" and any(first <= ord(character) <= last for first, last in _UNSPACED):
         return "unspaced"
@@ -128,5 +162,5 @@ def _kind(character: str) -> str:
 
 def _tokens(run: list[str], *, unspaced: bool) -> list[str]:
     if not run or not unspaced or len(run) == 1:
-        return ["".join(run)] if run else []
+        return ["".join(run[:MAX_WORD])] if run else []
     return [first + second for first, second in pairwise(run)]
