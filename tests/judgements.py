@@ -103,10 +103,31 @@ def hostile() -> Judgement:
     return judgement(PASS, *findings, reverify="".join(HOSTILE))
 
 
+def driven(level: str, *, platform: str = "simulated") -> Judgement:
+    """A drive that reached ``level``; empty for one in which nothing booted."""
+    boot = finding(
+        "drive.boot",
+        Status.PASS if level else Status.ERROR,
+        expected="a guest that serves",
+        got="READY after 8.0 s" if level else "qemu-system-x86_64: it is not installed",
+        source="boot",
+        cls=FindingClass.SECURITY if level else FindingClass.INFRASTRUCTURE,
+    )
+    made = judgement(PASS, boot, platform=platform if level else "")
+    drive = replace(
+        made.verdict,
+        target=Target("drive", b"\x01" * 32),
+        stages=("log", "drive"),
+        required=("log.inclusion", "drive.boot"),
+        level=level,
+    )
+    return replace(made, verdict=drive)
+
+
 VERIFIED = judgement(PASS, SKIP, INFO)
 FAILED = judgement(PASS, FAIL, SKIP, ERROR, INFO)
 PARTIAL = judgement(PASS, SKIP, not_proven=("snp.host_data",))
 NOT_DETERMINED = judgement(ERROR, SKIP)
 SIMULATED = judgement(PASS, platform="simulated")
-ALL = (VERIFIED, FAILED, PARTIAL, NOT_DETERMINED, SIMULATED)
-"""One of each verdict, and one of a simulated platform."""
+ALL = (VERIFIED, FAILED, PARTIAL, NOT_DETERMINED, SIMULATED, driven("emulated"), driven(""))
+"""One of each verdict, one of a simulated platform, and drives that booted and did not."""

@@ -31,6 +31,7 @@ from verifier.appraisal.findings import Finding, FindingClass, Status, finding
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import HostsPolicy, LogPolicy, Policy
 from verifier.appraisal.required import (
+    KEY_DOCUMENT,
     RELEASE_EVIDENCE_CHECKS,
     required_checks,
     required_of_bundle,
@@ -114,6 +115,7 @@ def appraise_bundle_in_full(
     else:
         auditor = Auditor(roots, now, _nonce(nonce, bundle.content("nonce")))
         authentic = _appraise_stages(ledger, bundle, policy, auditor, trusted_root)
+        _show_drive(ledger, bundle)
         not_proven = unproven_of_bundle(bundle, policy, authentic)
     verdict = Verdict(
         target=Target("bundle", parsed.digest if parsed is not None else _digest(found)),
@@ -178,12 +180,23 @@ def _appraise_stages(
             _appraise_hosts(
                 ledger, bundle, authentic, hosts=policy.hosts, log=policy.log, now=auditor.now
             )
+    _appraise_keys(ledger, bundle, policy, auditor.now)
     entry, proof = bundle.content("release-entry"), bundle.content("release-proof")
     identity = IdentityEvidence(bundle=bundle.content(IDENTITY_ROLE), root=trusted_root)
     release = _appraise_entry(ledger, entry, proof, identity, policy=policy, now=auditor.now)
     if "evidence" in policy.require and policy.release is not None:
         _join(ledger, authentic, release, bundle.content("snp-launch-inputs"))
     return authentic
+
+
+def _show_drive(ledger: Ledger, bundle: IntactBundle) -> None:
+    record = bundle.content("drive-record")
+    if record is not None:
+        # Only the bundle of a drive is worth what these cost to load.
+        from verifier.appraisal.drive.recorded import recorded_drive  # noqa: PLC0415 - above
+
+        entry, report = bundle.content("release-entry"), bundle.content("snp-report")
+        ledger.record((recorded_drive(record, entry=entry, report=report),))
 
 
 def _evidence(bundle: IntactBundle) -> SnpEvidence:
@@ -229,6 +242,15 @@ def _appraise_hosts(
         authentic=authentic,
         now=now,
     )
+
+
+def _appraise_keys(ledger: Ledger, bundle: IntactBundle, policy: Policy, now: datetime) -> None:
+    if policy.keys is not None and policy.log is not None:  # one demands the other
+        # Only a policy of the private path is worth what its formats cost to load.
+        from verifier.appraisal.appraise_keys import appraise_keys  # noqa: PLC0415 - above
+
+        document = bundle.content(KEY_DOCUMENT)
+        appraise_keys(ledger, document, policy=policy.keys, log=policy.log, now=now)
 
 
 def _appraise_entry(

@@ -52,6 +52,11 @@ _ALL = (
     Check("host.signature", "an operator of the policy signed the host identity", "DSSE v1, protocol"),
     Check("host.validity", "the host identity is valid at the instant", "design section 4"),
     Check("host.enrolled", "the chip is one that the operator enrolled", "design section 4; KDS, hwID"),
+    # The keys of the private path.
+    Check("keys.format", "the key document and its logged configurations are well formed", "docs/spec/private-path.md; RFC 8785"),
+    Check("keys.signature", "publishers of the policy signed every key configuration", "DSSE v1, protocol"),
+    Check("keys.validity", "every key configuration is valid at the instant", "docs/spec/private-path.md"),
+    Check("keys.complete", "there is a gateway's key and an issuer's key of the kinds that are used", "docs/spec/private-path.md; RFC 9458 section 3.1, RFC 9578 section 6.5"),
     # The TLS session that the evidence was given in.
     Check("session.binding", "the session binding holds together and answers the nonce", "docs/spec/attested-tls.md; RFC 8446 section 7.5"),
     Check("session.role", "the CVM at the other end claims the role that the policy wants", "design section 6"),
@@ -130,6 +135,20 @@ _ALL = (
     Check("rebuild.artifact", "a rebuilt artifact is the released one, byte for byte", "design section 4; docs/spec/rebuild.md"),
     Check("rebuild.coverage", "every artifact of the release is one that a build makes", "docs/spec/rebuild.md"),
     Check("rebuild.measurement", "every measurement of the release follows from the rebuilt bytes", "SNP ABI, SNP_LAUNCH_UPDATE"),
+    # The drive.
+    Check("drive.artifacts", "what is booted are the artifacts of the release", "design section 4; docs/spec/drive.md"),
+    Check("drive.boot", "the release boots, and its guest serves", "docs/spec/drive.md"),
+    Check("drive.session", "the guest answers a new nonce with evidence, over TLS 1.3", "docs/spec/attested-tls.md; RFC 8446"),
+    Check("drive.release", "the guest serves under the release that was booted", "docs/spec/attested-tls.md"),
+    Check("drive.measurement", "the guest's measurement is the one of the booted bytes", "SNP ABI, SNP_LAUNCH_UPDATE; docs/spec/drive.md"),
+    Check("drive.answer", "the guest answers random texts as the released code does", "docs/spec/workload.md"),
+    Check("drive.tamper.kernel", "the firmware refuses another kernel", "edk2, OvmfPkg/AmdSev; docs/spec/drive.md"),
+    Check("drive.tamper.initrd", "the firmware refuses another initrd", "edk2, OvmfPkg/AmdSev; docs/spec/drive.md"),
+    Check("drive.tamper.command_line", "the firmware refuses another command line", "edk2, OvmfPkg/AmdSev; docs/spec/drive.md"),
+    Check("drive.tamper.no_table", "the firmware refuses a boot without hashes", "edk2, OvmfPkg/AmdSev; docs/spec/drive.md"),
+    Check("drive.refuses_unproven", "the guest declines to serve when the proof of its release is corrupted", "docs/spec/attested-tls.md"),
+    Check("drive.control", "the untouched release serves beside the boots that must not", "docs/spec/drive.md"),
+    Check("drive.record", "what whoever drove the release recorded of it", "schemas/drive-record.v1", informative=True),
     # The scan of an image.
     Check("scan.archive", "the initrd is one plain archive that people and kernels read alike", "docs/spec/rebuild.md"),
     Check("scan.paths", "no link of the image leads out of it, or to what the host supplies", "docs/spec/rebuild.md"),

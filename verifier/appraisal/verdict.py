@@ -43,7 +43,9 @@ class Verdict:
 
     ``platform`` is ``hardware`` or ``simulated`` for the root under which the evidence is
     authentic, or empty where no evidence was authenticated. ``not_proven`` names checks that
-    concern what the target claims and that nobody asked for.
+    concern what the target claims and that nobody asked for. ``level`` says how much of a real
+    launch a drive was (``verifier.evidence.drive_record.Level``); empty, which claims nothing,
+    where nothing was driven or nothing served.
     """
 
     target: Target
@@ -55,6 +57,7 @@ class Verdict:
     required: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_proven: tuple[str, ...]
+    level: str = ""
 
     @property
     def outcome(self) -> Outcome:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,18 +19,17 @@ from verifier.cli.judging import (
     policy_bytes,
 )
 from verifier.drive.artifacts import read_artifacts
+from verifier.drive.plan import Plan
 from verifier.drive.qemu import Shape
-from verifier.errors import PolicyError, VerificationError
+from verifier.errors import PolicyError
 from verifier.evidence.bundle_tar import encode_bundle_tar
 from verifier.measurement.sev_snp import VCPU_SIGNATURES
 from verifier.report.text import one_line
 
-if TYPE_CHECKING:  # loads TLS, which is an extra
-    from verifier.drive.direct import Driven, Plan
-
 __all__ = ["drive"]
 
 _EXTRA = ("OpenSSL", "h11")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -40,8 +39,14 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--policy", required=True, metavar="FILE|NAME", help="The auditor's own policy.")
 @click.option("--platform", required=True, type=_FOLDER, help="A simulated platform (init).")
 @click.option("--direct", is_flag=True, help="Straight to the CVM: no relay, no gateway.")
-@click.option("--tamper", is_flag=True, help="Boot changed bytes too; all must be refused.")
-@click.option("--process", is_flag=True, help="No machine: the image's program in a sandbox.")
+@click.option(
+    "--tamper/--no-tamper",
+    default=True,
+    show_default=True,
+    help="Boot what must be refused, too; without, the verdict is at best PARTIAL.",
+)
+@click.option("--process", is_flag=True, help="No machine: the program in a sandbox (PARTIAL).")
+@click.option("--crl", type=_FILE, help="CRL of the vendor (DER), for policies that ask for one.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="New folder or NAME.tar for it.")
 @click.option("--vcpus", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--vcpu-type", default="EPYC-Milan", show_default=True, help="QEMU vCPU type.")
@@ -50,32 +55,45 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--seconds", type=click.IntRange(5, 600), default=90, show_default=True, help="For the boot."
 )
 @judging_options
-def drive(*, direct: bool, tamper: bool, bundle: Path | None, **options: Any) -> None:
+def drive(*, direct: bool, bundle: Path | None, **options: Any) -> None:
     """Boot a logged release on this machine and judge what answers.
 
     Needs QEMU. The firmware holds the boot to the hashes of the release in emulation too; the
-    secure processor is simulated, so the policy must say `platform = "simulated"`.
+    secure processor is simulated, so the policy must say `platform = "simulated"`. The verdict
+    names the level that was reached.
     """
     if not direct:
         message = "--direct is the only way so far: there is no relay and no gateway to go through"
         raise click.UsageError(message)
-    if tamper and options["process"]:
-        message = "--tamper needs a firmware that could refuse, and --process has none"
-        raise click.UsageError(message)
+    if bundle is not None and bundle.exists():
+        raise click.UsageError(f"--bundle {bundle}: it exists already")
     judging = Judging.of(options)
+    if judging.nonce is not None:
+        raise click.UsageError("--nonce: a drive sends a new one of its own")
     _require_extra()
-    from verifier.drive.direct import drive_direct  # noqa: PLC0415 - as above
+    from verifier.drive.direct import drive_direct  # noqa: PLC0415 - loads TLS, an extra
 
-    driven = drive_direct(_plan(judging, options), tamper=tamper, say=_say)
+    driven = drive_direct(_plan(judging, options), say=_say)
     if bundle is not None:
         _write(bundle, driven.bundle)
-    for line in _lines(driven):
-        click.echo(one_line(line))
-    broken = next((each for each in driven.shown if not each.holds), None)
-    if broken is not None:
-        raise VerificationError(broken.check, expected=broken.expected, got=broken.got)
-    command = ("verify", str(bundle or "BUNDLE"), "--policy", options["policy"])
-    judging.conclude(driven.verdict, command=command)
+    judging.conclude(driven.verdict, command=_again(options, bundle if driven.bundle else None))
+
+
+def _again(options: Mapping[str, Any], bundle: Path | None) -> tuple[str, ...]:
+    """How to judge again: the evidence that is kept, or else the whole drive."""
+    if bundle is not None:
+        return ("verify", str(bundle), "--policy", options["policy"])
+    files = ("release", "artifacts", "policy", "platform", "crl")
+    numbers = ("vcpus", "vcpu_type", "memory", "seconds")
+    given = [
+        word
+        for name in (*files, *numbers)
+        if options[name] is not None
+        for word in (f"--{name.replace('_', '-')}", str(options[name]))
+    ]
+    given += ["--process"] if options["process"] else []
+    given += [] if options["tamper"] else ["--no-tamper"]
+    return ("drive", "--direct", *given)
 
 
 def _require_extra() -> None:
@@ -86,8 +104,6 @@ def _require_extra() -> None:
 
 
 def _plan(judging: Judging, options: Mapping[str, Any]) -> Plan:
-    from verifier.drive.direct import Plan  # noqa: PLC0415 - as above
-
     text = policy_bytes(options["policy"])
     policy = parse_policy(text)
     release: Path = options["release"]
@@ -104,25 +120,20 @@ def _plan(judging: Judging, options: Mapping[str, Any]) -> Plan:
         platform=options["platform"],
         policy=policy,
         policy_text=text,
+        crl=None if options["crl"] is None else read_file(options["crl"]),
         roots=load_roots(judging.trust_root),
         trusted_root=load_trusted_root(judging.trust_root, policy),
         now=judging.instant,
         seconds=options["seconds"],
         process=options["process"],
+        tamper=options["tamper"],
     )
 
 
-def _lines(driven: Driven) -> Iterator[str]:
-    yield f"level: {driven.level}, by {driven.accelerator}"
-    answer = driven.answer_seconds
-    until = "" if answer is None else f", {answer:.1f} s until the challenge was answered"
-    yield f"boot: {driven.boot_seconds:.1f} s{until}"
-    for each in driven.shown:
-        word = "pass" if each.holds else "fail"
-        yield f"{word}  {each.check}: {each.got} (expected {each.expected})"
-
-
 def _write(output: Path, files: Mapping[str, bytes]) -> None:
+    if not files:
+        _say(f"{output} is not written: no evidence came")
+        return
     if output.suffix == ".tar":
         write_file(output, encode_bundle_tar(files))
     else:

@@ -1,37 +1,14 @@
-"""How much of a real launch a run was. It is said with the verdict, and never rounded up."""
+"""What this host can run guests with. What a run is worth follows in the verdict, as its level."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["THIS_HOST", "Accelerator", "Host", "Level", "accelerators"]
+from verifier.evidence.drive_record import Accelerator
 
-
-class Level(StrEnum):
-    """What stood between the logged bytes and the answer, strongest first.
-
-    ``SNP_HARDWARE``: an SEV-SNP launch on this host. ``EMULATED_ENFORCED``: an emulated machine
-    whose firmware was *seen* to refuse other bytes than those of the hash table. ``EMULATED``: the
-    same machine, and nobody tried other bytes. ``PROCESS``: the unpacked image as processes of
-    this host; no firmware, no measured boot.
-    """
-
-    SNP_HARDWARE = "snp-hardware"
-    EMULATED_ENFORCED = "emulated-enforced"
-    EMULATED = "emulated"
-    PROCESS = "process"
-
-
-class Accelerator(StrEnum):
-    """What runs the code of the guest: QEMU in three ways, or bubblewrap without a machine."""
-
-    SNP = "snp"
-    KVM = "kvm"
-    TCG = "tcg"
-    BWRAP = "bwrap"
+__all__ = ["THIS_HOST", "Accelerator", "Host", "accelerators"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

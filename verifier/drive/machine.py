@@ -15,9 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from threading import Event
 
+from verifier.appraisal.drive.driven import Start
 from verifier.drive.artifacts import Artifacts
 from verifier.drive.level import Accelerator
 from verifier.drive.monitor import Monitor
@@ -57,15 +58,6 @@ class Boot:
     platform: Path | None
 
 
-class Start(StrEnum):
-    """How a boot went: served; the guest itself declined; the machine ended; or no sign of life."""
-
-    READY = "ready"
-    DECLINED = "declined"
-    ENDED = "ended"
-    SILENT = "silent"
-
-
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The end of the waiting: after ``seconds`` from the start of QEMU, and in which words."""
@@ -79,9 +71,11 @@ class Ended:
 class Machine:
     """A running machine. Its guest's port is forwarded to ``port`` of 127.0.0.1: ``address``.
 
-    ``measurement`` is what the simulated processor measured, None with a real one.
+    ``measurement`` is what the simulated processor measured, None with a real one. ``qemu`` is the
+    version of QEMU, N.N.
     """
 
+    qemu: str
     port: int
     measurement: bytes | None
     process_id: int
@@ -96,10 +90,13 @@ class Machine:
         """Where to connect."""
         return ("127.0.0.1", self.port)
 
-    def wait(self, seconds: float) -> Ended:
-        """Wait until the guest serves or cannot, at most ``seconds`` from the start of QEMU."""
-        received = b""
-        while (left := self.since + seconds - time.monotonic()) > 0:
+    def wait(self, seconds: float, *, given_up: Event | None = None) -> Ended:
+        """Wait until the guest serves or cannot, at most ``seconds`` from the start of QEMU.
+
+        ``given_up`` ends the waiting early, for somebody who has no use for its end any more.
+        """
+        received, given_up = b"", given_up or Event()
+        while (left := self.since + seconds - time.monotonic()) > 0 and not given_up.is_set():
             if b"\n" in received or len(received) > _MAX_STATE:
                 return self._ended(*read_state(received))
             if select.select([self._state], [], [], min(_TICK, left))[0]:
@@ -177,6 +174,7 @@ def booted(boot: Boot) -> Iterator[Machine]:
             path.unlink()  # QEMU has read them; nothing big is left if we are killed
         _hand_release(connections[1], boot)
         yield Machine(
+            qemu=".".join(map(str, version)),
             port=monitor.forwarded_port(),
             measurement=measurement,
             process_id=child.pid,
@@ -243,7 +241,10 @@ def _version(program: str) -> tuple[int, int]:
     done = subprocess.run(  # noqa: S603 - a program found by its path
         [program, "--version"], capture_output=True, timeout=_CONNECTING_SECONDS, check=False
     )
-    return parse_qemu_version(done.stdout.decode("utf-8", "replace"))
+    try:
+        return parse_qemu_version(done.stdout.decode("utf-8", "replace"))
+    except ParseError as error:  # what is installed here is nobody's evidence
+        raise FetchError(error.what, expected=error.expected, got=error.got) from None
 
 
 def _text(cmdline: bytes) -> str:

@@ -27,7 +27,7 @@ def found_program(name: str, *, package: str) -> str:
     """The path of an installed program. Raises FetchError, which names the package to install."""
     path = shutil.which(name)
     if path is None:
-        hint = f"install {package}"
+        hint = f"install the Debian package {package}: apt-get install {package}"
         raise FetchError(name, expected="the program", got="it is not installed", hint=hint)
     return path
 

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
+from verifier.appraisal.drive.driven import Start
 from verifier.drive import bridge
-from verifier.drive.machine import Boot, Ended, Start, read_state, serve_processor
+from verifier.drive.machine import Boot, Ended, read_state, serve_processor
 from verifier.drive.programs import found_program, said_in, started
 from verifier.drive.workplace import unprivileged_user, workplace
 from verifier.release.newc import CpioEntry, parse_newc
@@ -38,9 +40,13 @@ class SandboxedGuest:
     _errors: Path
     _child: subprocess.Popen[bytes]
 
-    def wait(self, seconds: float) -> Ended:
-        """Wait until the guest serves or cannot, at most ``seconds`` from its start."""
-        while time.monotonic() - self.since < seconds:
+    def wait(self, seconds: float, *, given_up: Event | None = None) -> Ended:
+        """Wait until the guest serves or cannot, at most ``seconds`` from its start.
+
+        ``given_up`` ends the waiting early, for somebody who has no use for its end any more.
+        """
+        given_up = given_up or Event()
+        while time.monotonic() - self.since < seconds and not given_up.is_set():
             state = self._state.read_bytes()[-_MAX_STATE:]
             lines = [line for line in state.split(b"\n")[:-1] if not line.startswith(b"LISTENING ")]
             if lines:

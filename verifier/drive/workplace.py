@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.drive.artifacts import FILES, Artifacts
+from verifier.drive.leftovers import PREFIX, claimed, sweep
 from verifier.errors import FetchError
 
 __all__ = ["Workplace", "unprivileged_user", "workplace"]
@@ -74,8 +75,12 @@ class Workplace:
                 os.chown(path, owner, -1)
 
     def _write(self, path: Path, content: bytes) -> None:
-        path.write_bytes(content)
-        path.chmod(0o444)
+        try:
+            path.write_bytes(content)
+            path.chmod(0o444)
+        except OSError as error:
+            got = error.strerror or type(error).__name__
+            raise FetchError(str(path), expected="room for a copy", got=got) from None
 
 
 def unprivileged_user() -> str:
@@ -85,8 +90,9 @@ def unprivileged_user() -> str:
 
 @contextmanager
 def workplace(user: str) -> Iterator[Workplace]:
-    """A new private folder, removed after the block."""
-    with tempfile.TemporaryDirectory(prefix="cvm-audit-") as name:
+    """A new private folder, removed after the block, or by the next drive if we are killed."""
+    sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, claimed(Path(name)):
         folder = Path(name)
         if user:
             # Others of that user's processes can enter too, and find nothing that they can change.

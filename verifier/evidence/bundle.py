@@ -44,8 +44,10 @@ MAX_MANIFEST = 256 * 1024
 """Most bytes of ``bundle.json``: what the longest lines of so many members take."""
 
 ROLES: Mapping[str, str] = {
+    "drive-record": "application/json",
     "host-identity-entry": "application/json",
     "host-identity-proof": "text/plain; charset=utf-8",
+    "key-document": "application/vnd.cvm-audit.keys",
     "nonce": "application/octet-stream",
     "policy": "application/toml",
     "release-entry": "application/json",

@@ -81,6 +81,7 @@ def _head(judgement: Judgement) -> Iterator[str]:
     yield f"<p>{_MEANINGS[outcome].capitalize()}: {_counts(judgement)}.</p>"
     rows = [
         ("target", judgement.target),
+        *((("level", judgement.level),) if judgement.level else ()),
         ("policy", judgement.policy),
         ("enforces", judgement.enforced),
         ("instant", f"{judgement.instant}, {judgement.network}"),

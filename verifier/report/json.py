@@ -32,6 +32,7 @@ def verdict_members(judgement: Judgement) -> dict[str, Any]:
         "verdict": str(verdict.outcome),
         "exitCode": verdict.exit_code,
         "platform": verdict.platform or None,
+        "level": verdict.level or None,
         "target": {"kind": verdict.target.kind, "sha256": verdict.target.sha256.hex()},
         "policy": _policy(verdict),
         "stages": list(verdict.stages),

@@ -18,7 +18,7 @@ __all__ = ["SCHEMA", "render_jsonl"]
 SCHEMA = "cvm-audit/verdict-line/v1"
 
 _HEAD = ("tool", "target", "policy", "stages", "instant", "offline", "required")
-_LAST = ("verdict", "exitCode", "platform", "skipped", "notProven")
+_LAST = ("verdict", "exitCode", "platform", "level", "skipped", "notProven")
 
 
 def render_jsonl(judgement: Judgement) -> str:

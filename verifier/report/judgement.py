@@ -39,6 +39,11 @@ class Judgement:
         return self.verdict.platform == "simulated"
 
     @property
+    def level(self) -> str:
+        """The level that a drive reached, ``none`` where nothing served; empty for all else."""
+        return (self.verdict.level or "none") if self.verdict.target.kind == "drive" else ""
+
+    @property
     def policy(self) -> str:
         """Name and digest of the policy, in one line."""
         digest = self.verdict.policy_sha256

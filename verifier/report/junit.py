@@ -72,6 +72,7 @@ def _properties(judgement: Judgement) -> Iterator[str]:
         "verdict": str(verdict.outcome),
         "exitCode": str(verdict.exit_code),
         "platform": verdict.platform or "none",
+        "level": verdict.level or "none",
         "target": judgement.target,
         "policy": judgement.policy,
         "enforces": judgement.enforced,

@@ -51,6 +51,8 @@ def render_markdown(judgement: Judgement) -> str:
 def _head(judgement: Judgement) -> Iterator[tuple[str, ...]]:
     verdict = judgement.verdict
     yield "target", _code(judgement.target)
+    if judgement.level:
+        yield "level", _code(judgement.level)
     yield "policy", _code(judgement.policy)
     yield "enforces", _code(judgement.enforced)
     yield "instant", _code(f"{judgement.instant}, {judgement.network}")

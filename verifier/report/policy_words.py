@@ -52,6 +52,10 @@ def _lines(policy: Policy) -> Iterator[str]:
         yield f"a chip that {policy.hosts.operator} enrolled in a logged host identity"
         yield f"  signed by {policy.hosts.publisher_threshold} of"
         yield from (f"    {key.vkey}" for key in policy.hosts.publishers)
+    if policy.keys is not None:
+        yield "keys of the private path that are in logged configurations"
+        yield f"  signed by {policy.keys.publisher_threshold} of"
+        yield from (f"    {key.vkey}" for key in policy.keys.publishers)
 
 
 def _evidence(policy: Policy, snp: SnpPolicy) -> Iterator[str]:

@@ -77,6 +77,7 @@ def _properties(judgement: Judgement) -> dict[str, Any]:
     return {
         "verdict": str(verdict.outcome),
         "platform": verdict.platform or "none",
+        "level": verdict.level or "none",
         "target": judgement.target,
         "policy": judgement.policy,
         "stages": list(verdict.stages),

@@ -8,11 +8,14 @@ is computed anew and must agree, so that no document can say VERIFIED above find
 from __future__ import annotations
 
 from verifier.appraisal.checks import CHECKS
+from verifier.appraisal.drive.reached import levels_borne
 from verifier.appraisal.findings import Finding, FindingClass, Status
 from verifier.appraisal.verdict import EXIT_CODES, Outcome, Target, Verdict
 from verifier.errors import ParseError, UnsupportedError
+from verifier.evidence.drive_record import Level
 from verifier.report.json import SCHEMA
 from verifier.report.judgement import Judgement
+from verifier.roots.snp_root import Platform
 from verifier.tlog.json_object import JsonObject
 from verifier.tlog.strict import excerpt, parse_json
 
@@ -21,8 +24,8 @@ __all__ = ["MAX_VERDICT", "parse_verdict"]
 MAX_VERDICT = 4 * 1024 * 1024
 """Most bytes of a stored verdict."""
 
-_TARGETS = ("bundle", "image", "release-entry", "snp-hcl", "snp-report")
-_STAGES = "evidence|log|rebuild|release|scan"
+_TARGETS = ("bundle", "drive", "image", "key-document", "release-entry", "snp-hcl", "snp-report")
+_STAGES = "drive|evidence|keys|log|rebuild|release|scan"
 _TEXT = r"[\s\S]{0,65536}"
 _NO_POLICY = "no policy"
 
@@ -62,10 +65,11 @@ def _verdict(document: JsonObject) -> Verdict:
         policy_sha256=sha256,
         stages=document.texts("stages", pattern=_STAGES, minimum=1),
         instant=document.timestamp("instant"),
-        platform=_platform(document),
+        platform=_named(document, "platform", tuple(Platform)),
         required=_checks(document, "required", minimum=1),
         findings=tuple(_finding(item) for item in document.objects("findings", minimum=1)),
         not_proven=_checks(document, "notProven", minimum=0),
+        level=_named(document, "level", tuple(Level)),
     )
 
 
@@ -85,13 +89,14 @@ def _policy(document: JsonObject) -> tuple[str, bytes]:
     return read
 
 
-def _platform(document: JsonObject) -> str:
-    value = document.take("platform")
+def _named(document: JsonObject, name: str, choices: tuple[str, ...]) -> str:
+    """One of ``choices``, or empty for null."""
+    value = document.take(name)
     if value is None:
         return ""
-    if value not in ("hardware", "simulated"):
-        got = excerpt(str(value))
-        raise document.refuse("platform", expected="hardware, simulated or null", got=got)
+    if value not in choices:
+        expected = f"{', '.join(choices)} or null"
+        raise document.refuse(name, expected=expected, got=excerpt(str(value)))
     return str(value)
 
 
@@ -135,8 +140,17 @@ def _require_agreement(document: JsonObject, verdict: Verdict) -> None:
     code = document.integer("exitCode", maximum=max(EXIT_CODES.values()))
     if code != verdict.exit_code:
         raise document.refuse("exitCode", expected=str(verdict.exit_code), got=str(code))
+    _require_borne_level(document, verdict)
     skipped = document.array("skipped")
     expected = tuple(finding.check for finding in verdict.skipped)
     if skipped != expected:
         got = excerpt(", ".join(map(str, skipped)))
         raise document.refuse("skipped", expected=", ".join(expected) or "none", got=got)
+
+
+def _require_borne_level(document: JsonObject, verdict: Verdict) -> None:
+    # What ran the guest stands in no finding, so a level can be refused here and not confirmed.
+    borne = levels_borne(platform=verdict.platform, findings=verdict.findings)
+    if verdict.level and (verdict.target.kind != "drive" or verdict.level not in borne):
+        expected = "null, or a level that the findings of a drive bear"
+        raise document.refuse("level", expected=expected, got=verdict.level)

@@ -66,6 +66,8 @@ def _painted(line: str, word: str, code: str, colour: bool) -> str:
 
 def _head(judgement: Judgement) -> Iterator[str]:
     yield f"target   {one_line(judgement.target)}"
+    if judgement.level:
+        yield f"level    {judgement.level}"
     yield f"policy   {one_line(judgement.policy)}"
     yield f"enforces {one_line(judgement.enforced)}"
     yield f"instant  {judgement.instant}, {judgement.network}"
@@ -102,7 +104,9 @@ def summary(judgement: Judgement) -> str:
         parts.append(f"skipped: {', '.join(skipped)}")
     if stated:
         parts.append(f"{len(stated)} for information")
-    label = f" ({SIMULATED_LABEL})" if judgement.simulated else ""
+    labels = [SIMULATED_LABEL] if judgement.simulated else []
+    labels += [f"level {judgement.level}"] if judgement.level else []
+    label = f" ({'; '.join(labels)})" if labels else ""
     return f"{verdict.outcome}{label}; " + "; ".join(parts)
 
 

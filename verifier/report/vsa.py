@@ -2,9 +2,9 @@
 
 Source: SLSA v1.0, "Verification Summary Attestation"; in-toto Statement v1. ``PASSED`` is only
 said of VERIFIED. No SLSA level is claimed, because none is judged here: ``verifiedLevels`` names
-the stages that were, and a simulated platform has a level of its own that no rule about hardware
-matches. What the predicate has no field for, above all every finding, stands in extension fields,
-whose names are URIs as the specification asks. Signing is not done here.
+the stages that were. A simulated platform and each level of a drive have names of their own, which
+no rule about hardware matches. What the predicate has no field for, above all every finding, stands
+in extension fields, whose names are URIs as the specification asks. Signing is not done here.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def _predicate(judgement: Judgement) -> dict[str, Any]:
         "slsaVersion": "1.0",
         f"{EXTENSION}verdict": str(verdict.outcome),
         f"{EXTENSION}platform": verdict.platform or "none",
+        f"{EXTENSION}level": verdict.level or "none",
         f"{EXTENSION}required": list(verdict.required),
         f"{EXTENSION}notProven": list(verdict.not_proven),
         f"{EXTENSION}findings": [_finding(finding) for finding in verdict.findings],
@@ -82,10 +83,12 @@ def _policy(judgement: Judgement) -> dict[str, Any]:
 
 
 def _levels(judgement: Judgement) -> list[str]:
-    suffix = "_SIMULATED" if judgement.simulated else ""
+    suffixes = {
+        "evidence": "_SIMULATED" if judgement.simulated else "",
+        "drive": f"_{judgement.level.upper().replace('-', '_')}",
+    }
     return [
-        f"CVMAUDIT_{stage.upper()}{suffix if stage == 'evidence' else ''}"
-        for stage in judgement.verdict.stages
+        f"CVMAUDIT_{stage.upper()}{suffixes.get(stage, '')}" for stage in judgement.verdict.stages
     ]
 
 

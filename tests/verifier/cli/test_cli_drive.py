@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from tests import making
-from tests.running import Ran, cvm_audit
+from tests.running import ROOT, Ran, cvm_audit
 from tests.verifier.drive.deployed import policy_text
 from tests.verifier.drive.test_drive_machine import ARTIFACTS
 from verifier.drive.artifacts import FILES
@@ -58,35 +62,114 @@ def test_a_vcpu_type_without_signature_is_refused(given: Path) -> None:
     assert "--vcpu-type is one of" in ran.err
 
 
+def test_a_nonce_of_ones_own_is_refused(given: Path) -> None:
+    ran = drive(given, "--direct", "--nonce", "00" * 32)
+    assert ran.code == 2
+    assert "a drive sends a new one of its own" in ran.err
+
+
+def test_a_bundle_that_is_there_is_not_driven_for(given: Path) -> None:
+    ran = drive(given, "--direct", "--bundle", given)
+    assert ran.code == 2
+    assert "it exists already" in ran.err
+
+
+def document(ran: Ran) -> dict[str, Any]:
+    read = json.loads(ran.out)
+    schema = json.loads((ROOT / "schemas" / "verdict.v1.schema.json").read_text("utf-8"))
+    jsonschema.validate(read, schema, cls=jsonschema.Draft202012Validator)
+    assert isinstance(read, dict)
+    return read
+
+
+def of(read: dict[str, Any], check: str) -> dict[str, Any]:
+    (found,) = [each for each in read["findings"] if each["check"] == check]
+    assert isinstance(found, dict)
+    return found
+
+
 def test_other_artifacts_than_the_logged_ones_are_not_booted(given: Path) -> None:
-    (given / "artifacts" / "kernel.bin").write_bytes(ARTIFACTS.kernel + b"x")
-    ran = drive(given, "--direct")
+    other = ARTIFACTS.kernel + b"x"
+    (given / "artifacts" / "kernel.bin").write_bytes(other)
+    ran = drive(given, "--direct", "--format", "json")
     assert ran.code == 1
-    assert ran.out == ""
-    assert f"kernel to boot: {sha256(ARTIFACTS.kernel + b'x').hexdigest()}" in ran.err
+    read = document(ran)
+    assert (read["verdict"], read["level"], read["target"]["kind"]) == ("FAILED", None, "drive")
+    found = of(read, "drive.artifacts")
+    assert found["status"] == "fail"
+    assert found["expected"] == sha256(ARTIFACTS.kernel).hexdigest()
+    assert found["got"] == f"kernel to boot: {sha256(other).hexdigest()}"
+    assert of(read, "drive.boot")["status"] == "skip"
     assert "booting" not in ran.err
 
 
-def test_a_machine_without_qemu_determines_nothing(
+def test_garbage_as_a_release_is_a_failure_and_no_weather(given: Path) -> None:
+    (given / "release" / "entry.json").write_bytes(b"\xff")
+    ran = drive(given, "--direct", "--format", "json")
+    assert ran.code == 1
+    assert of(document(ran), "drive.artifacts")["class"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("how", "program", "package"),
+    [((), "qemu-system-x86_64", "qemu-system-x86"), (("--process",), "bwrap", "bubblewrap")],
+)
+def test_a_machine_without_programs_determines_nothing(
+    given: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    how: tuple[str, ...],
+    program: str,
+    package: str,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bundle, verdict = tmp_path / "bundle", tmp_path / "verdict.json"
+    ran = drive(given, "--direct", *how, "--bundle", bundle, "-o", f"json={verdict}")
+    assert ran.code == 3
+    assert ran.out.splitlines()[1] == "level    none"
+    assert f"got:      {program}: it is not installed" in ran.out
+    assert f"hint:     install the Debian package {package}: apt-get install {package}" in ran.out
+    assert ran.last.startswith("NOT DETERMINED (level none); 1 passed; ")
+    assert f"{bundle} is not written: no evidence came" in ran.err
+    assert not bundle.exists()
+    read = json.loads(verdict.read_text())
+    assert (read["verdict"], read["exitCode"]) == ("NOT DETERMINED", 3)
+
+
+def test_the_drive_can_be_repeated_as_it_was(
     given: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    ran = drive(given, "--direct")
-    assert ran.code == 3
-    assert ran.out == ""
-    assert "qemu-system-x86_64: it is not installed" in ran.err
+    crl = given / "list.crl"
+    crl.write_bytes(b"a list")
+    ran = drive(given, "--direct", "--no-tamper", "--process", "--crl", crl, "--vcpus", 2)
+    _, _, command = ran.last.partition("re-verify: ")
+    for words in (
+        "drive --direct --release",
+        f"--crl {crl}",
+        "--vcpus 2 --vcpu-type EPYC-Milan --memory 512 --seconds 90",
+        "--process --no-tamper",
+    ):
+        assert words in command
+    again = cvm_audit(
+        *shlex.split(command.partition(" drive ")[1] + command.partition(" drive ")[2])
+    )
+    assert again.code == ran.code == 3
+    assert again.last == ran.last
 
 
-def test_a_sandbox_has_no_firmware_to_test(given: Path) -> None:
-    ran = drive(given, "--direct", "--process", "--tamper")
-    assert ran.code == 2
-    assert "--tamper needs a firmware that could refuse" in ran.err
-
-
-def test_a_machine_without_bubblewrap_determines_nothing(
+def test_what_is_left_out_is_named(
     given: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    ran = drive(given, "--direct", "--process")
-    assert ran.code == 3
-    assert "bwrap: it is not installed" in ran.err
+    ran = drive(given, "--direct", "--no-tamper", "--format", "json")
+    read = document(ran)
+    assert [check for check in read["notProven"] if "tamper" in check] == [
+        "drive.tamper.kernel",
+        "drive.tamper.initrd",
+        "drive.tamper.command_line",
+        "drive.tamper.no_table",
+    ]
+    assert set(read["notProven"]) & set(read["required"]) == set()
+    assert of(read, "drive.control")["got"].startswith("not checked: --no-tamper")

@@ -25,7 +25,7 @@ from tests import making
 from tests.running import ROOT
 from tests.synthetic_amd import START, ca_keys
 from verifier.appraisal.policy import Policy, parse_policy
-from verifier.drive.attested_session import SessionEvidence, collect_evidence
+from verifier.client.session import SessionEvidence, collect_evidence
 from verifier.drive.tls_client import TlsClient, connected
 from verifier.errors import FetchError
 from verifier.evidence.simulated_root import parse_simulated_root
@@ -33,6 +33,10 @@ from verifier.evidence.tcb import Product
 from verifier.evidence.vek_certificate import VekKind
 from verifier.library import Verified, verify_bundle
 from verifier.roots.snp_root import SnpRoot
+from verifier.wire.service import ChatRequest, RewriteRequest, SummaryRequest
+from verifier.wire.workload import chat as chats
+from verifier.wire.workload.rewrite import rewrite
+from verifier.wire.workload.summary import summarise
 
 MEASUREMENT = b"\x5a" * 48
 ENTRY = making.entry(making.statement(MEASUREMENT))
@@ -161,16 +165,36 @@ def evidence_of(port: int) -> SessionEvidence:
         return collect_evidence(client)
 
 
+class Liar:
+    """Answers as the release does, but in what ``lie`` names."""
+
+    def __init__(self, lie: str) -> None:
+        self._lie = lie
+        self._state = chats.START
+
+    def summarise(self, request: SummaryRequest) -> tuple[str, ...]:
+        return ("canned",) if self._lie == "summaries" else summarise(request)
+
+    def rewrite(self, request: RewriteRequest) -> tuple[str, ...]:
+        return ("canned",) if self._lie == "rewrites" else rewrite(request)
+
+    def chat(self, request: ChatRequest) -> str:
+        told = chats.START if self._lie == "memory" else self._state
+        self._state, reply = chats.chat(told, request)
+        return "canned" if self._lie == "chats" else reply
+
+
 Respond = Callable[[bytes, TlsStream], bytes]
 """What to send back for the body of a request: a whole HTTP answer, as bytes."""
 
 
 @dataclass
 class LyingServer:
-    """A TLS 1.3 server with a key of its own; it remembers every body that it was sent."""
+    """A TLS 1.3 server with a key of its own; it remembers every request that it was sent."""
 
     respond: Respond
     context: SSL.Context = field(default_factory=lambda: make_context(make_identity("summariser")))
+    heads: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     received: int = 0
 
@@ -202,6 +226,7 @@ class LyingServer:
             size = int(head.lower().partition(b"content-length:")[2].split()[0]) if found else 0
             if found and len(rest) >= size:
                 waiting = b""
+                self.heads.append(head)
                 self.bodies.append(rest)
                 stream.send(self.respond(rest, stream), deadline=deadline)
 

@@ -34,6 +34,7 @@ from verifier.drive.artifacts import (
     tampered,
 )
 from verifier.drive.level import Accelerator, Host, accelerators
+from verifier.drive.machine import Machine, Start
 from verifier.drive.monitor import Monitor
 from verifier.drive.programs import found_program, read_line, said_in, started
 from verifier.drive.qemu import (
@@ -451,4 +452,29 @@ def test_a_program_that_says_nothing(tmp_path: Path) -> None:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(FetchError) as caught:
         found_program("no-such-qemu", package="qemu-system-x86")
-    assert caught.value.hint == "install qemu-system-x86"
+    assert caught.value.hint == (
+        "install the Debian package qemu-system-x86: apt-get install qemu-system-x86"
+    )
+
+
+def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
+    given_up = threading.Event()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, monitored(GREETING, DONE) as connection:
+        monitor = Monitor(connection)
+        with started(("/bin/sleep", "600"), user="", errors=tmp_path / "e") as child:
+            machine = Machine(
+                qemu="7.2",
+                port=0,
+                measurement=None,
+                process_id=child.pid,
+                since=time.monotonic(),
+                serial=tmp_path / "serial.log",
+                _child=child,
+                _monitor=monitor,
+                _state=ours,
+            )
+            given_up.set()
+            assert machine.wait(600, given_up=given_up).start is Start.SILENT
+            theirs.sendall(b"READY\n")
+            assert machine.wait(600).start is Start.READY

@@ -1,23 +1,18 @@
-"""Unpacking an image, and which level a drive may claim."""
+"""Unpacking an image, and what a guest says of itself."""
 
 from __future__ import annotations
 
 import stat
 import struct
-from datetime import UTC, datetime
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests import making
-from tests.verifier.drive.deployed import LOG, policy
-from tests.verifier.drive.test_drive_machine import ARTIFACTS, SHAPE
-from verifier.appraisal.verdict import Target, Verdict
-from verifier.drive.artifacts import Tamper
-from verifier.drive.direct import Plan, Shown, _level, drive_direct
-from verifier.drive.level import Accelerator, Level
-from verifier.drive.machine import Boot, Start, read_state
-from verifier.drive.sandbox import unpack
+from verifier.drive.machine import Start, read_state
+from verifier.drive.programs import started
+from verifier.drive.sandbox import SandboxedGuest, unpack
 from verifier.errors import ParseError
 
 
@@ -84,76 +79,20 @@ def test_only_one_word_is_ready(received: bytes, start: Start) -> None:
     assert read_state(received)[0] is start
 
 
-def boot(accelerator: Accelerator) -> Boot:
-    return Boot(
-        artifacts=ARTIFACTS,
-        table=b"",
-        table_gpa=0,
-        shape=SHAPE,
-        accelerator=accelerator,
-        entry=b"",
-        proof=b"",
-        platform=None,
-    )
-
-
-def verdict(platform: str) -> Verdict:
-    return Verdict(
-        target=Target("bundle", bytes(32)),
-        policy_name="p",
-        policy_sha256=bytes(32),
-        stages=(),
-        instant=making.NOW,
-        platform=platform,
-        required=(),
-        findings=(),
-        not_proven=(),
-    )
-
-
-ALL = tuple(
-    Shown(f"drive.tamper.{each.replace('-', '_')}", holds=True, expected="", got="")
-    for each in Tamper
-)
-CONTROL = Shown("drive.control", holds=True, expected="", got="")
-BROKEN = Shown("drive.control", holds=False, expected="", got="")
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "platform", "shown", "level"),
-    [
-        (Accelerator.TCG, "simulated", (*ALL, CONTROL), Level.EMULATED_ENFORCED),
-        (Accelerator.KVM, "simulated", (*ALL, CONTROL), Level.EMULATED_ENFORCED),
-        (Accelerator.TCG, "hardware", (*ALL, CONTROL), Level.EMULATED_ENFORCED),
-        (Accelerator.TCG, "simulated", (), Level.EMULATED),
-        (Accelerator.TCG, "simulated", (*ALL[1:], CONTROL), Level.EMULATED),
-        (Accelerator.TCG, "simulated", (*ALL, BROKEN), Level.EMULATED),
-        (Accelerator.SNP, "hardware", (), Level.SNP_HARDWARE),
-        (Accelerator.SNP, "simulated", (*ALL, CONTROL), Level.EMULATED),
-        (Accelerator.SNP, "", (), Level.EMULATED),
-        (Accelerator.BWRAP, "hardware", (*ALL, CONTROL), Level.PROCESS),
-    ],
-)
-def test_a_level_is_never_rounded_up(
-    accelerator: Accelerator, platform: str, shown: tuple[Shown, ...], level: Level
-) -> None:
-    assert _level(boot(accelerator), shown, verdict(platform)) is level
-
-
-def test_a_sandbox_is_not_tampered_with(tmp_path: Path) -> None:
-    plan = Plan(
-        artifacts=ARTIFACTS,
-        entry=LOG.entries[1],
-        proof=LOG.proof(1),
-        shape=SHAPE,
-        platform=tmp_path,
-        policy=policy(),
-        policy_text=b"",
-        roots=(),
-        trusted_root=None,
-        now=datetime.now(UTC),
-        seconds=1,
-        process=True,
-    )
-    with pytest.raises(ValueError, match="nothing refuses a tamper"):
-        drive_direct(plan, tamper=True, say=print)
+def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.touch()
+    given_up = threading.Event()
+    given_up.set()
+    with started(("/bin/sleep", "600"), user="", errors=tmp_path / "e") as child:
+        guest = SandboxedGuest(
+            address=tmp_path / "door",
+            measurement=None,
+            since=time.monotonic(),
+            _state=state,
+            _errors=tmp_path / "e",
+            _child=child,
+        )
+        assert guest.wait(600, given_up=given_up).start is Start.SILENT
+        state.write_bytes(b"LISTENING somewhere\nREADY\n")
+        assert guest.wait(600).start is Start.READY

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from OpenSSL import SSL
 
 from pipeline.node.tls import TlsStream, make_context, make_identity
 from tests.verifier.drive.deployed import (
     LOOPBACK,
     Deployment,
+    Liar,
     LyingServer,
     Respond,
     deployment,
@@ -26,10 +29,11 @@ from tests.verifier.drive.deployed import (
     session,
 )
 from verifier.appraisal.verdict import Outcome
-from verifier.drive.attested_session import AttestedSession, SessionEvidence, collect_evidence
+from verifier.client.session import AttestedSession, SessionEvidence, collect_evidence
 from verifier.drive.challenge import make_challenge, pose
 from verifier.drive.tls_client import connected
 from verifier.errors import AuditError, FetchError, ParseError, VerificationError
+from verifier.evidence.snp_report import parse_report
 from verifier.library import NotVerifiedError
 from verifier.wire.attested_tls import (
     EVIDENCE_MEDIA_TYPE,
@@ -37,14 +41,15 @@ from verifier.wire.attested_tls import (
     MAX_EVIDENCE,
     encode_evidence,
 )
+from verifier.wire.sealed import BUCKETS, SEALED_MEDIA_TYPE, SealingKey
 from verifier.wire.service import (
-    JSON_MEDIA_TYPE,
+    STYLES,
     Message,
+    RewriteRequest,
     SummaryRequest,
-    encode_rewrite_answer,
-    encode_summary_answer,
-    parse_summary_request,
 )
+from verifier.wire.workload.chat import START, chat
+from verifier.wire.workload.phrases import PHRASES
 from verifier.wire.workload.summary import summarise
 
 
@@ -61,7 +66,7 @@ def test_a_verified_session_answers_as_predicted(deployed: Deployment) -> None:
             verified = deployed.verify(evidence)
             assert verified.verdict.outcome is Outcome.VERIFIED
             assert verified.verdict.platform == "simulated"
-            assert pose(AttestedSession(client, verified), make_challenge()) == 5
+            assert pose(AttestedSession(client, evidence, verified), make_challenge()) == 10
 
 
 def test_two_sessions_with_one_node_have_other_bindings(deployed: Deployment) -> None:
@@ -162,7 +167,7 @@ def test_partial_is_not_enough(deployed: Deployment) -> None:
             deployed.verify(evidence, report_data={"not_checked": "any session"})
         assert caught.value.verdict.outcome is Outcome.PARTIAL
         with pytest.raises(TypeError, match="VERIFIED"):
-            AttestedSession(client, caught.value.verdict)  # type: ignore[arg-type] # on purpose
+            AttestedSession(client, evidence, caught.value.verdict)  # type: ignore[arg-type]
 
 
 def test_the_bundle_can_be_judged_again(deployed: Deployment) -> None:
@@ -264,44 +269,98 @@ def test_nobody_there() -> None:
     assert caught.value.expected == "a connection"
 
 
-def test_a_wrong_answer_to_the_challenge_is_shown(deployed: Deployment) -> None:
-    # The evidence is genuine; what answers afterwards is another program.
-    verified = deployed.verify(evidence_of(deployed.ports[0]))
-
-    def parrot(_body: bytes, _: TlsStream) -> bytes:
-        return http(encode_summary_answer(("canned",)), JSON_MEDIA_TYPE)
-
-    with (
-        LyingServer(parrot).serving() as port,
-        session(port) as client,
-        pytest.raises(VerificationError) as caught,
-    ):
-        pose(AttestedSession(client, verified), make_challenge())
-    assert caught.value.what == "answer to a challenge (summary)"
+@pytest.mark.parametrize(
+    ("lie", "what"),
+    [("summaries", "summary"), ("rewrites", "formal rewriting"), ("chats", "turn 1 of a chat")],
+)
+def test_a_wrong_answer_to_the_challenge_is_shown(lie: str, what: str) -> None:
+    with pytest.raises(VerificationError) as caught:
+        pose(Liar(lie), make_challenge())
+    assert caught.value.what == f"answer to a challenge ({what})"
     assert caught.value.got == "'canned'"
     assert caught.value.expected not in ("", "'canned'")
 
 
-def test_a_wrong_rewriting_is_shown(deployed: Deployment) -> None:
-    verified = deployed.verify(evidence_of(deployed.ports[0]))
+def test_a_server_that_forgets_what_it_was_told_is_shown() -> None:
+    with pytest.raises(VerificationError, match=r"turn [2-5] of a chat"):
+        pose(Liar("memory"), make_challenge())
 
-    def half_right(body: bytes, _: TlsStream) -> bytes:
-        if b'"messages"' in body:
-            right = encode_summary_answer(summarise(parse_summary_request(body)))
-            return http(right, JSON_MEDIA_TYPE)
-        return http(encode_rewrite_answer(("canned",)), JSON_MEDIA_TYPE)
 
-    with (
-        LyingServer(half_right).serving() as port,
-        session(port) as client,
-        pytest.raises(VerificationError, match="formal rewriting"),
-    ):
-        pose(AttestedSession(client, verified), make_challenge())
+def test_who_tells_no_lie_passes() -> None:
+    assert pose(Liar(""), make_challenge()) == 10
+
+
+def test_evidence_attests_its_own_session_alone(deployed: Deployment) -> None:
+    # Genuine, VERIFIED, and of another session: nothing may be said on this one.
+    evidence = evidence_of(deployed.ports[0])
+    verified = deployed.verify(evidence)
+    with session(deployed.ports[0]) as client, pytest.raises(VerificationError) as caught:
+        AttestedSession(client, evidence, verified)
+    assert (caught.value.what, caught.value.expected) == (
+        "session",
+        "a verdict that binds this session",
+    )
+
+
+def test_another_sealing_key_is_refused(deployed: Deployment) -> None:
+    with session(deployed.ports[0]) as client:
+        evidence = collect_evidence(client)
+        verified = deployed.verify(evidence)
+        own = SealingKey(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate())
+        answer = replace(evidence.answer, sealing_key=own.public.raw)
+        with pytest.raises(VerificationError, match="a verdict that binds this session"):
+            AttestedSession(client, replace(evidence, answer=answer), verified)
+        record = replace(evidence.binding, exporter=bytes(32))
+        with pytest.raises(VerificationError, match="our own exporter value"):
+            AttestedSession(client, replace(evidence, binding=record), verified)
+
+
+def test_a_policy_that_binds_no_session_attests_none(deployed: Deployment) -> None:
+    with session(deployed.ports[0]) as client:
+        evidence = collect_evidence(client)
+        said = parse_report(evidence.answer.report).report_data
+        verified = deployed.verify(evidence, report_data=[said.hex()])
+        with pytest.raises(VerificationError) as caught:
+            AttestedSession(client, evidence, verified)
+    assert caught.value.hint == 'the policy has to say: report_data = "session"'
+
+
+def test_only_the_guest_reads_what_is_sealed(deployed: Deployment) -> None:
+    # Whoever ends the TLS session in its place sees a seal, and its answer cannot be forged.
+    with session(deployed.ports[0]) as client:
+        evidence = collect_evidence(client)
+        attested = AttestedSession(client, evidence, deployed.verify(evidence))
+        server = LyingServer(
+            lambda _body, _stream: http(bytes(BUCKETS[0] + 1136), SEALED_MEDIA_TYPE)
+        )
+        with server.serving() as port, session(port) as other:
+            attested._client = other
+            with pytest.raises(VerificationError) as caught:
+                attested.rewrite(RewriteRequest("a secret that nobody else may read", "formal"))
+    assert (caught.value.what, caught.value.got) == ("sealed response", "it does not open")
+    assert b"secret" not in b"".join(server.bodies)
+    assert len(server.bodies[0]) - 1136 in BUCKETS
+
+
+def test_a_challenge_asks_for_everything() -> None:
+    challenge = make_challenge()
+    assert [request.style for request in challenge.rewrites] == list(STYLES)
+    first, *others = challenge.turns
+    assert first.messages
+    assert not any(turn.messages for turn in others)
+    state, replies = START, []
+    for turn in challenge.turns:
+        state, reply = chat(state, turn)
+        replies.append(reply)
+    assert replies[2] == PHRASES["en"].noted
+    assert "You: My " in replies[3]
+    assert len(replies[4].splitlines()) == 5
 
 
 def test_challenges_differ_and_are_answered_differently() -> None:
     first, second = make_challenge(), make_challenge()
     assert first != second
+    assert first.turns != second.turns
     assert summarise(first.summary) != summarise(second.summary)
     assert all(isinstance(message, Message) for message in first.summary.messages)
     assert isinstance(first.summary, SummaryRequest)

@@ -10,7 +10,9 @@ from verifier.appraisal.checks import CHECKS
 from verifier.report.explanations import EXPLANATIONS, GROUPS, Explanation
 
 PAGES = tuple(page for pages in GROUPS.values() for page in pages)
-NAMED_CHECK = re.compile(r"`((?:bundle|log|release|evidence|host|rebuild|scan|snp)\.[a-z_.]+)`")
+NAMED_CHECK = re.compile(
+    r"`((?:bundle|drive|log|release|evidence|host|rebuild|scan|snp)\.[a-z_.]+)`"
+)
 
 
 def test_every_check_is_explained_once_in_the_order_of_the_registry() -> None:

@@ -106,6 +106,8 @@ def test_the_invocation_says_how_it_ended() -> None:
         (4, "PARTIAL", True),
         (3, "NOT DETERMINED", True),
         (0, "VERIFIED", True),
+        (0, "VERIFIED", True),
+        (3, "NOT DETERMINED", True),
     ]
 
 

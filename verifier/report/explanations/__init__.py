@@ -10,8 +10,10 @@ from types import MappingProxyType
 
 from verifier.appraisal.checks import CHECKS
 from verifier.report.explanations.bundle_and_log import BUNDLE, LOG
+from verifier.report.explanations.driving import DRIVE
 from verifier.report.explanations.explanation import Explanation
 from verifier.report.explanations.image_scan import SCAN
+from verifier.report.explanations.private_path import KEYS
 from verifier.report.explanations.rebuilding import REBUILD
 from verifier.report.explanations.release_and_host import HOST, PLATFORM, RELEASE
 from verifier.report.explanations.session import SESSION
@@ -31,6 +33,7 @@ GROUPS: Mapping[str, tuple[Explanation, ...]] = MappingProxyType(
         "the log": LOG,
         "the release": RELEASE,
         "enrolled hosts": HOST,
+        "the keys of the private path": KEYS,
         "the TLS session": SESSION,
         "the kind of platform": PLATFORM,
         "SEV-SNP: the certificate and its chain": CERTIFICATE,
@@ -43,6 +46,7 @@ GROUPS: Mapping[str, tuple[Explanation, ...]] = MappingProxyType(
         "SEV-SNP: the chip": CHIP,
         "SEV-SNP: known vulnerabilities": ADVISORIES,
         "the rebuild": REBUILD,
+        "the drive": DRIVE,
         "the scan of an image": SCAN,
         "SEV-SNP: for information, never a pass or a failure": INFORMATION,
     }
