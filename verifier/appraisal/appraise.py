@@ -115,8 +115,8 @@ def appraise_bundle_in_full(
     else:
         auditor = Auditor(roots, now, _nonce(nonce, bundle.content("nonce")))
         authentic = _appraise_stages(ledger, bundle, policy, auditor, trusted_root)
-        _show_drive(ledger, bundle)
-        not_proven = unproven_of_bundle(bundle, policy, authentic)
+        unshown = _show_drive(ledger, bundle)
+        not_proven = (*unproven_of_bundle(bundle, policy, authentic), *unshown)
     verdict = Verdict(
         target=Target("bundle", parsed.digest if parsed is not None else _digest(found)),
         policy_name=policy.name,
@@ -189,14 +189,17 @@ def _appraise_stages(
     return authentic
 
 
-def _show_drive(ledger: Ledger, bundle: IntactBundle) -> None:
+def _show_drive(ledger: Ledger, bundle: IntactBundle) -> tuple[str, ...]:
     record = bundle.content("drive-record")
-    if record is not None:
-        # Only the bundle of a drive is worth what these cost to load.
-        from verifier.appraisal.drive.recorded import recorded_drive  # noqa: PLC0415 - above
+    if record is None:
+        return ()
+    # Only the bundle of a drive is worth what these cost to load.
+    from verifier.appraisal.drive.recorded import recorded_drive  # noqa: PLC0415 - above
 
-        entry, report = bundle.content("release-entry"), bundle.content("snp-report")
-        ledger.record((recorded_drive(record, entry=entry, report=report),))
+    entry, report = bundle.content("release-entry"), bundle.content("snp-report")
+    shown, unproven = recorded_drive(record, entry=entry, report=report)
+    ledger.record((shown,))
+    return unproven
 
 
 def _evidence(bundle: IntactBundle) -> SnpEvidence:

@@ -373,7 +373,8 @@ def test_foreign_text_is_recorded_whole_or_cut() -> None:
 
 def test_a_recorded_drive_is_shown_and_never_passed() -> None:
     raw = appraised(tamper__kernel=READY).record
-    found = recorded_drive(raw, entry=ENTRY, report=REPORT)
+    found, unproven = recorded_drive(raw, entry=ENTRY, report=REPORT)
+    assert unproven == ("drive.tamper.kernel",)
     assert (found.check, found.status) == ("drive.record", Status.INFO)
     assert found.got.startswith(
         "recorded by whoever drove, not checked again: level emulated, tcg, QEMU 7.2; pass: drive."
@@ -383,15 +384,29 @@ def test_a_recorded_drive_is_shown_and_never_passed() -> None:
 
 @pytest.mark.parametrize(("entry", "report"), [(b"x", REPORT), (None, REPORT), (ENTRY, b"x")])
 def test_a_record_of_another_session_is_said_to_be_one(entry: bytes | None, report: bytes) -> None:
-    found = recorded_drive(appraised().record, entry=entry, report=report)
+    found, unproven = recorded_drive(appraised().record, entry=entry, report=report)
+    assert unproven == ("drive.record",)
     assert (found.status, found.cls) == (Status.INFO, FindingClass.INPUT)
     assert "another release or another report than those of this bundle" in found.got
     assert "level" not in found.got
 
 
 def test_a_record_that_cannot_be_read_is_said_to_be_so() -> None:
-    found = recorded_drive(b"{}", entry=ENTRY, report=REPORT)
+    found, unproven = recorded_drive(b"{}", entry=ENTRY, report=REPORT)
+    assert unproven == ("drive.record",)
     assert (found.status, found.cls) == (Status.INFO, FindingClass.INPUT)
     assert (
         found.got == "it cannot be read: drive record.schema: it is missing (expected the member)"
     )
+
+
+def test_a_record_leaves_unproven_what_was_not_shown_and_nothing_else() -> None:
+    for made, unproven in (
+        (appraised(), ()),
+        (appraised(UNTAMPERED), ()),
+        (appraised(PROCESS, accelerator=Accelerator.BWRAP), ("release.measurement",)),
+        (appraised(drive__answer=None), ()),
+        (appraised(tamper__initrd=SERVING), ("drive.tamper.initrd",)),
+        (appraised(control=SILENT), (*TAMPERS, "drive.control")),
+    ):
+        assert recorded_drive(made.record, entry=ENTRY, report=REPORT)[1] == unproven

@@ -270,3 +270,28 @@ def test_the_record_in_a_bundle_is_shown_and_changes_no_verdict(deployed: Deploy
     )
     assert (verdict.outcome, verdict.level) == (Outcome.VERIFIED, "")
     assert len(verdict.findings) == len(talked.evidence.findings) + 1
+
+
+def test_a_record_without_a_measured_boot_keeps_its_bundle_from_being_verified(
+    deployed: Deployment,
+) -> None:
+    made = plan(deployed)
+    talked = talk(machine(deployed.ports[0]), made)
+    record = DriveRecord(
+        level=Level.PROCESS,
+        accelerator=Accelerator.BWRAP,
+        qemu="",
+        release=sha256(ENTRY).digest(),
+        report=talked.report,
+        checks=(RecordedCheck("drive.boot", "pass", "a guest that serves", "READY"),),
+    )
+    member = ("drive-record", encode_drive_record(record))
+    verdict = appraise_bundle(
+        files_of_bundle({**talked.contents, "drive-record.json": member}, captured=made.now),
+        policy=made.policy,
+        roots=made.roots,
+        now=made.now,
+        nonce=None,
+    )
+    assert verdict.outcome is Outcome.PARTIAL
+    assert verdict.not_proven == ("release.measurement",)

@@ -139,8 +139,9 @@ DRIVE = (
         "and what came of each check of the drive.",
         does_not_prove="Any of it. Nobody signed it, and it cannot be repeated from the bundle; "
         "the evidence beside it is judged as ever.",
-        fails_when="A bundle has such a member. One that cannot be read, or that is of another "
-        "release or report than the bundle, is said to be so.",
+        fails_when="Never. But what the record itself says was not shown is not proven, so that "
+        "the bundle is at best PARTIAL; so is one whose record cannot be read, or is of another "
+        "release or report.",
         do="Drive the release yourself.",
         attacks=("ATK-091",),
     ),
