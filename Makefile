@@ -32,14 +32,20 @@ help: ## list the targets
 demo: $(STAMP) ## run the whole loop once on this machine, with simulated evidence
 	@$(PY) -m demo.run $(ARGS)
 
+# What a mirror has dropped since may only be here: `make clean` leaves it.
+.PHONY: inputs
+inputs: $(STAMP) ## fetch the inputs of the image into .inputs, for the tests that build and boot it
+	@$(PY) -m pipeline.image fetch --store .inputs $(ARGS)
+
 .PHONY: test
 test: $(STAMP) ## run all tests; narrow with ARGS="-k note -x"
 	@$(PY) -m pytest $(ARGS)
 
-# The vectors are left out, so that the figure is the same where they cannot be.
+# The vectors and the image are left out, so that the figure is the same where they cannot be.
 .PHONY: coverage
 coverage: $(STAMP) ## refuse an untested branch in the judge's formats, measurement and appraisal
-	@CVM_AUDIT_VECTORS=/nonexistent CVM_AUDIT_NO_VECTORS=1 $(PY) -m pytest -q tests/verifier \
+	@CVM_AUDIT_VECTORS=/nonexistent CVM_AUDIT_NO_VECTORS=1 CVM_AUDIT_NO_IMAGE=1 \
+		$(PY) -m pytest -q tests/verifier \
 		--cov=verifier.tlog --cov=verifier.evidence --cov=verifier.measurement \
 		--cov=verifier.appraisal --cov-branch --cov-fail-under=100 \
 		--cov-report=term-missing:skip-covered $(ARGS)
@@ -71,18 +77,22 @@ bench-log: $(STAMP) ## how fast a running log takes entries, beside what the mac
 bench-reads: $(STAMP) ## how fast a running log is read, beside nginx if that is installed
 	@$(PY) -m benchmarks.log_reads $(ARGS)
 
+.PHONY: bench-boot
+bench-boot: $(STAMP) ## how long the image takes to build, boot and answer, and its memory
+	@$(PY) -m benchmarks.drive_boot $(ARGS)
+
 .PHONY: relock
 relock: $(STAMP) ## resolve pyproject.toml anew into requirements/*.lock
 	@echo "==> installing the resolver"
 	@$(PIP) install --only-binary :all: --require-hashes -r requirements/relock.lock
 	@echo "==> resolving, releases of the last $(COOLDOWN) left out"
-	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node -o requirements/runtime.lock >/dev/null
-	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node --group dev --group build -o requirements/dev.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node --extra path -o requirements/runtime.lock >/dev/null
+	@$(COMPILE) pyproject.toml --extra log --extra postgresql --extra sigstore --extra node --extra path --group dev --group build -o requirements/dev.lock >/dev/null
 	@$(COMPILE) --group relock -o requirements/relock.lock >/dev/null
 	@echo "==> requirements/*.lock written; run make lint test"
 
 .PHONY: clean
-clean: ## remove everything that a target has made
+clean: ## remove everything that a target has made, but for .inputs
 	rm -rf $(VENV) build dist work-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf *.egg-info .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["ARTIFACTS", "COMMAND_LINE", "policy_text", "statement"]
+__all__ = ["ARTIFACTS", "COMMAND_LINE", "statement"]
 
 COMMAND_LINE = "console=ttyS0 panic=-1 mitigations=auto,nosmt"
 _FIRMWARE_SIZE = 64 * 1024
@@ -118,31 +118,3 @@ def statement(measurement: str, version: str) -> dict[str, Any]:
 
 
 _FLOOR = {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219}
-
-
-def policy_text(log_key: str, publisher_key: str) -> str:
-    """The auditor's policy for the toy: every stage, on the simulated platform."""
-    return f"""\
-schema = "cvm-audit/policy/v1"
-name = "demo-simulated"
-base = "simulated-2026-11"
-platform = "simulated"
-require = ["evidence", "log", "release"]
-
-[log]
-policy = '''
-log {log_key}
-quorum none
-'''
-
-[release]
-role = "summariser"
-product = "toy-cvm"
-publishers = ["{publisher_key}"]
-publisher_threshold = 1
-identities = []
-minimum_security_version = 1
-
-[sev_snp]
-measurement = "release"
-"""

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import settings
 
+from tests.image_inputs import image_is_left_out, image_is_owed, input_store
 from tests.postgresql import Cluster, cluster, postgresql_is_owed, programs
+from tests.running import ROOT
+
+if TYPE_CHECKING:  # imports most of the project, which few tests need
+    from tests.deployment import LoggedImage
 
 # A run that decides about a change looks at the same examples every time, on however busy a
 # machine; every other run looks for new ones.
@@ -104,3 +111,56 @@ def postgresql() -> Iterator[Cluster]:
         pytest.skip(reason)
     with cluster(binaries) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def reference_image(image_store: Path, tmp_path_factory: pytest.TempPathFactory) -> LoggedImage:
+    """The image of this tree, built from the inputs of its lock, released and logged."""
+    from tests.deployment import InputsMissingError, build_image, log_image
+
+    folder = tmp_path_factory.mktemp("reference-image")
+    try:
+        build_image(ROOT, folder / "artifacts", store=image_store)
+    except InputsMissingError as error:
+        _no_image(f"{image_store} lacks inputs, run make inputs: {error}")
+    return log_image(folder)
+
+
+@pytest.fixture(scope="session")
+def image_store() -> Path:
+    """The inputs of the lock, which ``make inputs`` fetches. In CI their absence is a failure.
+
+    ``CVM_AUDIT_IMAGE_STORE`` names another folder. ``CVM_AUDIT_NO_IMAGE=1`` leaves the tests out
+    that build or boot the image, in CI too.
+    """
+    if image_is_left_out(os.environ):
+        pytest.skip("CVM_AUDIT_NO_IMAGE=1")
+    folder = input_store(os.environ)
+    if not folder.is_dir():
+        _no_image(f"no inputs of the image at {folder}: run make inputs")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def qemu() -> str:
+    """The program that boots. In CI its absence is a failure."""
+    return _installed("qemu-system-x86_64", package="qemu-system-x86")
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> str:
+    """The program that makes sandboxes. In CI its absence is a failure."""
+    return _installed("bwrap", package="bubblewrap")
+
+
+def _installed(program: str, *, package: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        _no_image(f"no {program} on this machine: apt-get install {package}")
+    return path
+
+
+def _no_image(reason: str) -> NoReturn:
+    if image_is_owed(os.environ):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -15,7 +15,7 @@ from verifier.appraisal.verdict import EXIT_CODES
 # 2 and 70 are no verdicts: usage or an unusable policy, and a bug.
 CODES = {**{str(code): str(word) for word, code in EXIT_CODES.items()}, "2": "", "70": ""}
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)#\s]+)(#[^)\s]*)?\)")
-CHECK = re.compile(r"`((?:bundle|log|release|evidence|rebuild|scan|snp)\.[a-z_.*]+)`")
+CHECK = re.compile(r"`((?:bundle|drive|log|release|evidence|rebuild|scan|snp)\.[a-z_.*]+)`")
 VARIABLE = re.compile(r"\bCVM_(?:AUDIT|LOG)_[A-Z_]+\b")
 
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from tests.conftest import NetworkUsedError, vectors_are_owed
+from tests.image_inputs import image_is_owed
 from tests.postgresql import postgresql_is_owed
 
 
@@ -45,6 +46,13 @@ def test_offline_refuses_loopback_too() -> None:
 def test_ci_does_not_skip_the_database() -> None:
     assert postgresql_is_owed({"CI": "true"})
     assert not postgresql_is_owed({})
+
+
+def test_ci_skips_the_boots_only_where_it_says_so() -> None:
+    assert image_is_owed({"CI": "true"})
+    assert image_is_owed({"CI": "true", "CVM_AUDIT_NO_IMAGE": "0"})
+    assert not image_is_owed({"CI": "true", "CVM_AUDIT_NO_IMAGE": "1"})
+    assert not image_is_owed({})
 
 
 def test_ci_skips_the_vectors_only_where_it_says_so() -> None:

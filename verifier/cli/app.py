@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from verifier import __version__
+from verifier.cli.interruption import unwinding_on_terminate
 from verifier.errors import AuditError, FetchError, PolicyError
 from verifier.report.text import one_line
 
@@ -67,7 +68,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program with ``arguments``, or with those of the process, and exit."""
     try:
-        code = cli.main(arguments, prog_name="cvm-audit", standalone_mode=False)
+        with unwinding_on_terminate():
+            code = cli.main(arguments, prog_name="cvm-audit", standalone_mode=False)
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except (click.ClickException, click.Abort) as error:

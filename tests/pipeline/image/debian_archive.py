@@ -43,14 +43,19 @@ def write_archive(
         path = pool / f"{name}_{version}_amd64.deb"
         path.write_bytes(raw)
         suite = "forky" if role == "firmware" else "trixie"
-        stanzas[suite].append(_stanza(name, version, path.relative_to(folder), raw))
+        stanzas[suite].append(stanza(name, version, path.relative_to(folder), raw))
     stanzas["trixie"].append(
         f"Package: {KERNEL_META_PACKAGE}\nVersion: 1.0-1\nArchitecture: amd64\n"
         f"Depends: {KERNEL_NAME} (= 1.0-1)\nFilename: pool/main/meta.deb\nSize: 1\n"
         f"SHA256: {'0' * 64}\n"
     )
     for suite, texts in stanzas.items():
-        _write_suite(folder / "dists" / suite, suite, "\n".join(texts), environment)
+        write_suite(folder / "dists" / suite, suite, "\n".join(texts), environment)
+    return export_keyring(folder, environment)
+
+
+def export_keyring(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Write the public key of the archive below ``folder`` and give its path."""
     keyring = folder / "keyring.gpg"
     exported = subprocess.run(
         ["gpg", "--export"], env=environment, check=True, capture_output=True
@@ -59,23 +64,30 @@ def write_archive(
     return keyring
 
 
-def _stanza(name: str, version: str, path: Path, raw: bytes) -> str:
+def stanza(name: str, version: str, path: Path, raw: bytes) -> str:
+    """The entry of a package in the index."""
     return (
         f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: {path}\n"
         f"Size: {len(raw)}\nSHA256: {hashlib.sha256(raw).hexdigest()}\n"
     )
 
 
-def _write_suite(folder: Path, suite: str, text: str, environment: Mapping[str, str]) -> None:
-    index = folder / "main" / "binary-amd64" / "Packages"
-    index.parent.mkdir(parents=True, exist_ok=True)
-    index.write_text(text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+def write_suite(
+    folder: Path, suite: str, text: str, environment: Mapping[str, str], *, sources: str = ""
+) -> None:
+    """Write the signed indexes of a suite: of packages, and of source packages."""
+    listed = ""
+    for name, index in (("binary-amd64/Packages", text), ("source/Sources", sources)):
+        path = folder / "main" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(index)
+        digest = hashlib.sha256(index.encode()).hexdigest()
+        listed += f" {digest} {len(index)} main/{name}\n"
     release = (
         f"Origin: Debian\nCodename: {suite}\nDate: {DATE}\n"
         "Valid-Until: Sun, 22 Nov 2020 08:00:00 UTC\n"
         "Architectures: amd64\nComponents: main\n"
-        f"SHA256:\n {digest} {len(text)} main/binary-amd64/Packages\n"
+        f"SHA256:\n{listed}"
     )
     signed = subprocess.run(
         ["gpg", "--batch", "--clearsign"],

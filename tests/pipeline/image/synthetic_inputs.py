@@ -133,7 +133,10 @@ def packages() -> dict[str, tuple[str, dict[str, bytes | str]]]:
             files["usr/lib/x86_64-linux-gnu/libz.so.1"] = "libz.so.1.1"
             files["usr/lib/x86_64-linux-gnu/libz.so.1.1"] = b"zlib"
         found[taking.package] = (USERLAND, files)
-    kernel: dict[str, bytes | str] = {"boot/vmlinuz-6.12.1": b"kernel"}
+    kernel: dict[str, bytes | str] = {
+        "boot/config-6.12.1": b"CONFIG_MODULES=y\n",
+        "boot/vmlinuz-6.12.1": b"kernel",
+    }
     for name in KERNEL_MODULES:
         module = f"usr/lib/modules/6.12.1/kernel/{name}.ko.xz"
         kernel[module] = lzma.compress(name.encode())

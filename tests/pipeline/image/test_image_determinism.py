@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -75,14 +74,11 @@ def test_another_policy_is_another_image(
 
 @pytest.mark.slow
 def test_the_genuine_image_is_the_same_on_every_machine(
-    base: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+    base: Path, tree: Path, image_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``CVM_AUDIT_IMAGE_STORE`` names a store with the inputs of the lock in this tree."""
-    if "CVM_AUDIT_IMAGE_STORE" not in os.environ:
-        pytest.skip("no inputs: set CVM_AUDIT_IMAGE_STORE")
     folder = base / "genuine"
     folder.mkdir()
-    store = shutil.copytree(os.environ["CVM_AUDIT_IMAGE_STORE"], folder / "store")
+    store = shutil.copytree(image_store, folder / "store")
     policy = folder / "guest-policy.json"
     policy.write_bytes(b'{"schema": "cvm-audit/guest-policy/v1"}\n')
     lock = tree / "pipeline" / "image" / "inputs.lock"

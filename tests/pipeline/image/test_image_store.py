@@ -75,8 +75,7 @@ def test_a_damaged_input_is_refused_by_name_and_fetched_again(tmp_path: Path) ->
     mirror = tmp_path / "mirror" / ITEM.path
     mirror.parent.mkdir(parents=True)
     mirror.write_bytes(RAW)
-    lock = lock_of({ITEM: RAW})
-    fetch_inputs(lock, store, [MirrorSource((tmp_path / "mirror").as_uri())], say=silent)
+    fetch_inputs([ITEM], store, [MirrorSource((tmp_path / "mirror").as_uri())], say=silent)
     assert store.read(ITEM) == RAW
 
 
@@ -101,7 +100,8 @@ def test_no_space_is_said_and_leaves_nothing_and_a_second_run_resumes(tmp_path: 
     lock, full, _ = fill(tmp_path)
     bundle = tmp_path / "inputs.tar"
     made = inputs()
-    write_bundle(bundle, lock=lock_of(made), lock_bytes=lock.read_bytes(), store=Store(full))
+    locks = {"inputs.lock": lock.read_bytes()}
+    write_bundle(bundle, locks=locks, inputs=tuple(made), store=Store(full))
     store = tmp_path / "small"
     arguments = ["fetch", "--offline", "--lock", lock, "--store", store, "--bundle", bundle]
     limit = sorted(len(raw) for raw in made.values())[len(made) // 2]
@@ -134,7 +134,7 @@ def bundle_of(folder: Path, name: str = "inputs.tar") -> Path:
         store.add(item, [raw])
     path = folder / name
     lock = lock_of(made)
-    write_bundle(path, lock=lock, lock_bytes=encode_lock(lock), store=store)
+    write_bundle(path, locks={"inputs.lock": encode_lock(lock)}, inputs=lock.inputs, store=store)
     return path
 
 
@@ -154,7 +154,7 @@ def test_a_bundle_fills_a_store(tmp_path: Path) -> None:
     path = bundle_of(tmp_path)
     store = Store(tmp_path / "other")
     lock = lock_of(inputs())
-    fetch_inputs(lock, store, [BundleSource(path)], say=silent)
+    fetch_inputs(lock.inputs, store, [BundleSource(path)], say=silent)
     assert all(store.holds(item) for item in lock.inputs)
     assert take_from_bundle(path, [ITEM], store) == (ITEM,)
 
@@ -200,7 +200,7 @@ def test_the_next_source_is_asked_and_every_answer_is_told(tmp_path: Path) -> No
     said: list[str] = []
     mirror = MirrorSource(unreachable)
     with pytest.raises(FetchError) as caught:
-        fetch_inputs(lock, Store(tmp_path), [mirror, Empty()], say=said.append)
+        fetch_inputs(lock.inputs, Store(tmp_path), [mirror, Empty()], say=said.append)
     error = caught.value
     assert (error.what, error.expected) == ("1 of 1 inputs", "all of them")
     assert error.got.startswith(f"x 1.0-1: mirror {unreachable}: {unreachable}/{ITEM.path}: ")
@@ -220,7 +220,7 @@ def test_a_mirror_that_dropped_an_input_is_passed_over(tmp_path: Path) -> None:
     sources = [MirrorSource((tmp_path / name).as_uri()) for name in ("empty", "mirror")]
     said: list[str] = []
     store = Store(tmp_path / "store")
-    fetch_inputs(lock_of({ITEM: RAW}), store, sources, say=said.append)
+    fetch_inputs([ITEM], store, sources, say=said.append)
     assert said == [f"1 of 1: x 1.0-1, {len(RAW)} bytes, from {sources[1].name}"]
 
 
@@ -238,4 +238,4 @@ def test_without_a_source_the_error_says_so(tmp_path: Path) -> None:
     with refused(
         FetchError, "1 of 1 inputs", expected="all of them", got="x 1.0-1: no source to ask"
     ):
-        fetch_inputs(lock_of({ITEM: RAW}), Store(tmp_path), [], say=silent)
+        fetch_inputs([ITEM], Store(tmp_path), [], say=silent)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ARTIFACTS = (
-    *("command-line.txt", "firmware.fd", "guest-policy.json", "initrd.bin", "kernel.bin"),
-    *("manifest.json", "sbom.json"),
+    *("command-line.txt", "firmware.fd", "guest-policy.json", "initrd.bin", "kernel-config.txt"),
+    *("kernel.bin", "manifest.json", "sbom.json"),
 )
 
 
