@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
+from verifier.client.transport import Address
 from verifier.errors import FetchError
 
 __all__ = ["MAX_CONNECTIONS", "Direction", "Piece", "Recording", "Tap", "tapping"]
@@ -114,20 +115,27 @@ class Tap:
         self._recorded = 0
         self._exceeded = ""
         self._closed = False
-        self._target: tuple[str, int] | None = None
+        self._target: Address | None = None
         self._target_known = threading.Event()
         self._connections: list[_Connection] = []
         self._lock = threading.Lock()
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
-    def forward_to(self, target: tuple[str, int]) -> None:
+    def forward_to(self, target: Address) -> None:
         """Say where connections go, those that already wait included. ValueError if said twice."""
         with self._lock:
             if self._target is not None:
                 raise ValueError("the target is known already")
             self._target = target
         self._target_known.set()
+
+    def move_to(self, target: Address) -> None:
+        """Say where connections go from now on. ValueError if nothing was said before."""
+        with self._lock:
+            if self._target is None:
+                raise ValueError("no target is known yet")
+            self._target = target
 
     def recordings(self) -> tuple[Recording, ...]:
         """Every connection so far, in the order of their opening.
@@ -178,7 +186,7 @@ class Tap:
         far = None
         with contextlib.suppress(OSError):
             if self._target is not None:
-                far = socket.create_connection(self._target, timeout=_TARGET_SECONDS)
+                far = _connect(self._target, connection.peer[0])
         with self._lock:
             connection.far = far
             if far is None or self._closed:
@@ -215,6 +223,22 @@ class Tap:
                 self._exceeded = self._exceeded or f"{self._limit} bytes"
                 raise ConnectionAbortedError(self._exceeded)
             connection.pieces.append(piece)
+
+
+def _connect(target: Address, source: str) -> socket.socket:
+    """From the address that the tap was reached from: who is behind it must see no other."""
+    if isinstance(target, tuple):
+        return socket.create_connection(
+            target, timeout=_TARGET_SECONDS, source_address=(source, 0)
+        )
+    far = socket.socket(socket.AF_UNIX)
+    try:
+        far.settimeout(_TARGET_SECONDS)
+        far.connect(str(target))
+    except OSError:
+        far.close()
+        raise
+    return far
 
 
 @contextmanager

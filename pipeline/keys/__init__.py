@@ -1,0 +1,1 @@
+"""The private keys of the path, and the statements that publish their public halves."""

@@ -1,0 +1,1 @@
+"""What every role of the private path has in its life: arguments, HTTP, counts, few rights."""
