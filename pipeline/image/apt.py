@@ -30,6 +30,7 @@ _HELPER = Path("/usr/lib/apt/apt-helper")
 _SECONDS = 900.0
 _RELEASE = re.compile(r"^'([^']+)/dists/([a-z-]+)/InRelease' ", re.MULTILINE)
 _FIELD = re.compile(r"^([A-Z][A-Za-z0-9-]*): (.*)$", re.MULTILINE)
+_INSTALLED = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
 _SUITES = frozenset(
     (
         *("oldoldstable", "oldstable", "stable", "testing", "unstable"),
@@ -48,13 +49,38 @@ class AptRoot:
 
     def stanza(self, package: str) -> dict[str, str]:
         """The fields of a package as the suite's index gives them. FetchError if it has none."""
-        what = f"package {package} in {self.suite}"
-        text = self._run("apt-cache", "show", "--no-all-versions", package, what=what)
-        fields = dict(_FIELD.findall(text.split("\n\n")[0]))
-        if fields.get("Package") != package:
-            got = fields.get("Package", "nothing")
-            raise FetchError(what, expected="the package", got=got)
+        (fields,) = self.stanzas((package,))
         return fields
+
+    def stanzas(self, packages: Sequence[str]) -> tuple[dict[str, str], ...]:
+        """As ``stanza``, of several packages in one step."""
+        what = f"package {', '.join(packages)} in {self.suite}"
+        text = self._run("apt-cache", "show", "--no-all-versions", *packages, what=what)
+        found: dict[str, dict[str, str]] = {}
+        for part in text.split("\n\n"):
+            fields = dict(_FIELD.findall(part))
+            found.setdefault(fields.get("Package", ""), fields)
+        for package in packages:
+            if package not in found:
+                got = ", ".join(found) or "nothing"
+                raise FetchError(what, expected=f"the package {package}", got=excerpt(got))
+        return tuple(found[package] for package in packages)
+
+    def closure(self, packages: Sequence[str]) -> tuple[str, ...]:
+        """What apt would install for ``packages`` on a machine that has nothing. FetchError."""
+        options = ("--simulate", "--quiet=2", "--no-install-recommends")
+        what = f"dependencies in {self.suite}"
+        text = self._run("apt-get", "install", *options, *packages, what=what)
+        return tuple(dict.fromkeys(_INSTALLED.findall(text)))
+
+    def source_stanza(self, package: str) -> str:
+        """The entry of a source package in the suite's index, as text. FetchError if not one."""
+        what = f"source package {package} in {self.suite}"
+        text = self._run("apt-cache", "showsrc", "--only-source", package, what=what)
+        found = [part for part in text.split("\n\n") if part.strip()]
+        if len(found) != 1:
+            raise FetchError(what, expected="one version", got=str(len(found)))
+        return found[0]
 
     def in_release(self) -> bytes:
         """The suite's InRelease file, whose signature apt has verified."""
@@ -86,8 +112,10 @@ class AptRoot:
         return _run(program, [*flags, *arguments], what=what)
 
 
-def open_root(folder: Path, *, mirror: str, suite: str, keyring: Path) -> AptRoot:
-    """Fetch the index of a suite into ``folder``, which must be empty.
+def open_root(
+    folder: Path, *, mirror: str, suite: str, keyring: Path, sources: bool = False
+) -> AptRoot:
+    """Fetch the index of a suite into ``folder``, which must be empty; ``sources`` too if asked.
 
     Raises FetchError, also for a suite that no key of ``keyring`` has signed.
     """
@@ -98,7 +126,9 @@ def open_root(folder: Path, *, mirror: str, suite: str, keyring: Path) -> AptRoo
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
     options = f"[arch={_ARCHITECTURE} signed-by={keyring}]"
-    (folder / "sources.list").write_text(f"deb {options} {mirror} {suite} main\n", "utf-8")
+    kinds = ("deb", "deb-src") if sources else ("deb",)
+    lines = [f"{kind} {options} {mirror} {suite} main\n" for kind in kinds]
+    (folder / "sources.list").write_text("".join(lines), "utf-8")
     root = AptRoot(folder, suite)
     root.update()
     return root

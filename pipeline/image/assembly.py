@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pipeline.image.compile.compiling import Compiled
 from pipeline.image.cpio import encode_cpio
 from pipeline.image.deb import read_members
 from pipeline.image.guest_source import take_source
@@ -18,6 +19,7 @@ from pipeline.image.recipe import (
     DEVICES,
     EMPTY_DIRECTORIES,
     FIRMWARE_FILE,
+    KERNEL_CONFIG_FILE,
     KERNEL_FILE,
     KERNEL_MODULES,
     LEFT_OUT,
@@ -45,30 +47,38 @@ _Read = Callable[[Input], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What is launched, byte for byte; ``nodes`` is what the initrd holds, by path."""
+    """What is launched, byte for byte; ``nodes`` is what the initrd holds, by path.
+
+    ``kernel_config`` is the configuration that the kernel was compiled with.
+    """
 
     firmware: bytes
     kernel: bytes
+    kernel_config: bytes
     initrd: bytes
     command_line: bytes
     nodes: Mapping[str, Node]
 
 
-def assemble(lock: Lock, read: _Read, *, source: Mapping[str, File], guest_policy: bytes) -> Image:
+def assemble(
+    lock: Lock,
+    read: _Read,
+    *,
+    source: Mapping[str, File],
+    guest_policy: bytes,
+    compile_: Callable[[], Compiled] | None = None,
+) -> Image:
     """Make the image. ``read`` gives the bytes of an input, already held against the lock.
+
+    What ``compile_`` gives is in the place of the lock's kernel and firmware, which are then not
+    read. It is called when all else is there, as it may take minutes.
 
     Raises PolicyError for a lock that is not this recipe's, ParseError, UnsupportedError and
     VerificationError for an input or a source that cannot be used, and what ``read`` raises.
     """
     check_recipe(lock)
     tree = Tree()
-    (kernel_item,), (firmware_item,) = lock.of_role(KERNEL), lock.of_role(FIRMWARE)
-    firmware = one_file(
-        read_members(read(firmware_item), firmware_item), FIRMWARE_FILE, item=firmware_item
-    )
-    members = read_members(read(kernel_item), kernel_item)
-    kernel = one_file(members, KERNEL_FILE, item=kernel_item)
-    take_kernel_modules(tree, members, KERNEL_MODULES, folder=MODULES_FOLDER, item=kernel_item)
+    give = compile_ or _giving(_take_prebuilt(tree, lock, read))
     _take_userland(tree, lock, read)
     leave_out(tree, LEFT_OUT)
     take_source(tree, source)
@@ -78,7 +88,31 @@ def assemble(lock: Lock, read: _Read, *, source: Mapping[str, File], guest_polic
     for path, device in DEVICES.items():
         tree.add(path, device, what="recipe")
     nodes = tree.finished()
-    return Image(firmware, kernel, encode_cpio(nodes), COMMAND_LINE.encode("ascii"), nodes)
+    compiled = give()
+    return Image(
+        firmware=compiled.firmware,
+        kernel=compiled.kernel,
+        kernel_config=compiled.kernel_config,
+        initrd=encode_cpio(nodes),
+        command_line=COMMAND_LINE.encode("ascii"),
+        nodes=nodes,
+    )
+
+
+def _giving(compiled: Compiled) -> Callable[[], Compiled]:
+    return lambda: compiled
+
+
+def _take_prebuilt(tree: Tree, lock: Lock, read: _Read) -> Compiled:
+    """Kernel and firmware as Debian has compiled them; the kernel's modules go into ``tree``."""
+    (kernel,), (firmware,) = lock.of_role(KERNEL), lock.of_role(FIRMWARE)
+    members = read_members(read(kernel), kernel)
+    take_kernel_modules(tree, members, KERNEL_MODULES, folder=MODULES_FOLDER, item=kernel)
+    return Compiled(
+        kernel=one_file(members, KERNEL_FILE, item=kernel),
+        firmware=one_file(read_members(read(firmware), firmware), FIRMWARE_FILE, item=firmware),
+        kernel_config=one_file(members, KERNEL_CONFIG_FILE, item=kernel),
+    )
 
 
 def _take_userland(tree: Tree, lock: Lock, read: _Read) -> None:

@@ -1,6 +1,7 @@
-"""An input bundle: the lock and its inputs in one tar, the same bytes for everyone.
+"""An input bundle: locks and their inputs in one tar, the same bytes for everyone.
 
-Members are ``inputs.lock`` and ``sha256/<hex>`` in byte order, of mode 0644, without owner and
+Members are ``inputs.lock``, ``toolchain.lock`` where it is for a build from source, and
+``sha256/<hex>``, each in byte order, of mode 0644, without owner and
 time. Who has the bundle of a release can rebuild it without a network, and long after the mirrors
 have dropped the inputs. Source: POSIX.1-1988 ustar; docs/spec/image.md, "Input bundle".
 """
@@ -9,29 +10,36 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.image.lock import Input, Lock
+from pipeline.image.lock import Input
 from pipeline.image.store import Store
 from verifier.errors import FetchError, ParseError
 
-__all__ = ["LOCK_MEMBER", "take_from_bundle", "write_bundle"]
+__all__ = ["take_from_bundle", "write_bundle"]
 
-LOCK_MEMBER = "inputs.lock"
 _FOLDER = "sha256"
 
 
-def write_bundle(path: Path, *, lock: Lock, lock_bytes: bytes, store: Store) -> None:
-    """Write the bundle of ``lock`` to ``path``, a file of the caller's own.
+def write_bundle(
+    path: Path, *, locks: Mapping[str, bytes], inputs: Sequence[Input], store: Store
+) -> None:
+    """Write the bundle of ``inputs`` to ``path``, a file of the caller's own; locks by file name.
 
     Raises FetchError for an input that the store lacks, VerificationError for one that it holds
     damaged; OSError where the file cannot be written.
     """
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
-        _add(archive, LOCK_MEMBER, lock_bytes)
-        for item in sorted(lock.inputs, key=lambda item: item.sha256):
+        for name, content in sorted(locks.items()):
+            _add(archive, name, content)
+        # One file may be an input of both locks.
+        for item in sorted({item.sha256: item for item in inputs}.values(), key=_digest):
             _add(archive, f"{_FOLDER}/{item.sha256.hex()}", store.read(item))
+
+
+def _digest(item: Input) -> bytes:
+    return item.sha256
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -10,8 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.image.apt import KEYRING, machine_mirrors
-from pipeline.image.assembly import assemble, check_recipe
+from pipeline.image.assembly import check_recipe
+from pipeline.image.building import Compilation, LockFile, Locks, build
 from pipeline.image.bundle import write_bundle
+from pipeline.image.compile.relocking import check_toolchain, make_toolchain_lock
 from pipeline.image.fetching import (
     AptSource,
     BundleSource,
@@ -21,11 +23,17 @@ from pipeline.image.fetching import (
     fetch_inputs,
 )
 from pipeline.image.guest_source import read_source, source_digest
-from pipeline.image.lock import LOCK_MAX, Lock, encode_lock, parse_lock
-from pipeline.image.manifest import Origin, render_manifest
+from pipeline.image.lock import (
+    IMAGE_LOCK,
+    LOCK_MAX,
+    TOOLCHAIN_LOCK,
+    Lock,
+    LockForm,
+    encode_lock,
+    parse_lock,
+)
 from pipeline.image.output import new_file, replace_file, write_folder
 from pipeline.image.relocking import changes, make_lock
-from pipeline.image.sbom import render_sbom
 from pipeline.image.store import Store
 from verifier.errors import AuditError, FetchError, ParseError, PolicyError
 from verifier.tlog.json_object import JsonObject
@@ -34,7 +42,7 @@ from verifier.tlog.strict import parse_json
 __all__ = ["main"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_LOCK = Path("pipeline/image/inputs.lock")
+_LOCKS = Path("pipeline/image")
 _POLICY_MAX = 65_536  # bytes of a guest policy
 _POLICY_SCHEMA = "cvm-audit/guest-policy/v1"  # the guest reads the rest, and refuses to serve
 
@@ -42,7 +50,8 @@ _POLICY_SCHEMA = "cvm-audit/guest-policy/v1"  # the guest reads the rest, and re
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and give the exit code (docs/architecture.md, "Verdicts and exit codes")."""
     options = _parser().parse_args(arguments)
-    options.lock = options.lock or options.source / _LOCK
+    options.lock = options.lock or options.source / _LOCKS / IMAGE_LOCK.name
+    options.toolchain_lock = options.toolchain_lock or options.source / _LOCKS / TOOLCHAIN_LOCK.name
     verbs = {
         "build": _build,
         "bundle": _bundle,
@@ -65,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     build = verbs.add_parser("build", help="make the image from its inputs")
     build.add_argument("-o", "--out", type=Path, required=True, help="new folder for the artifacts")
     build.add_argument("--policy", type=Path, required=True, help="guest policy, which is measured")
-    bundle = verbs.add_parser("bundle", help="write the lock and its inputs into one tar")
+    build.add_argument(
+        "--reuse-compiled", action="store_true", help="take an earlier compilation, and leave one"
+    )
+    bundle = verbs.add_parser("bundle", help="write the locks and their inputs into one tar")
     bundle.add_argument("-o", "--out", type=Path, required=True, help="new file")
     fetch = verbs.add_parser("fetch", help="bring all inputs into the store")
     relock = verbs.add_parser("relock", help="make the lock anew, and say what changed")
@@ -75,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     for verb in (build, bundle, fetch, relock, verify):
         verb.add_argument("--source", type=Path, default=_ROOT, help="root of the source tree")
         verb.add_argument("--lock", type=Path, help="default: the lock in the source tree")
+        verb.add_argument("--toolchain-lock", type=Path, help="likewise, of the toolchain")
+        verb.add_argument(
+            "--from-source", action="store_true", help="with kernel and firmware from source"
+        )
     for verb in (build, bundle, fetch):
         verb.add_argument("--store", type=Path, default=_store_folder(), help="folder of inputs")
         verb.add_argument("--bundle", type=Path, action="append", default=[], help="input bundle")
@@ -103,9 +119,16 @@ def _read(path: Path, *, limit: int) -> bytes:
     return content
 
 
-def _read_lock(options: argparse.Namespace) -> tuple[Lock, bytes]:
-    raw = _read(options.lock, limit=LOCK_MAX)
-    return parse_lock(raw), raw
+def _read_lock(path: Path, form: LockForm) -> LockFile:
+    raw = _read(path, limit=LOCK_MAX)
+    return LockFile(parse_lock(raw, form), raw)
+
+
+def _read_locks(options: argparse.Namespace) -> Locks:
+    toolchain = None
+    if options.from_source:
+        toolchain = _read_lock(options.toolchain_lock, TOOLCHAIN_LOCK)
+    return Locks(_read_lock(options.lock, IMAGE_LOCK), toolchain)
 
 
 def _read_policy(path: Path) -> bytes:
@@ -126,63 +149,71 @@ def _sources(options: argparse.Namespace) -> list[Source]:
     return sources
 
 
-def _fetched(options: argparse.Namespace, lock: Lock) -> Store:
+def _fetched(options: argparse.Namespace, locks: Locks) -> Store:
     store = Store(options.store)
-    fetch_inputs(lock, store, _sources(options), say=_say)
+    fetch_inputs(locks.inputs, store, _sources(options), say=_say)
     return store
 
 
 def _build(options: argparse.Namespace) -> None:
-    lock, raw = _read_lock(options)
+    if options.reuse_compiled and not options.from_source:
+        raise PolicyError("--reuse-compiled", expected="--from-source with it", got="none")
+    locks = _read_locks(options)
     policy = _read_policy(options.policy)
-    store = _fetched(options, lock)
+    store = _fetched(options, locks)
+    compilation = Compilation(options.out.absolute().parent, options.reuse_compiled, _say)
     source = read_source(options.source)
-    image = assemble(lock, store.read, source=source, guest_policy=policy)
-    origin = Origin(lock, sha256(raw).digest(), source_digest(source))
-    artifacts = {
-        "command-line.txt": image.command_line,
-        "firmware.fd": image.firmware,
-        "guest-policy.json": policy,
-        "initrd.bin": image.initrd,
-        "kernel.bin": image.kernel,
-        "sbom.json": render_sbom(lock, source_sha256=origin.source_sha256),
-    }
-    manifest = render_manifest(origin, artifacts=artifacts, nodes=image.nodes)
-    write_folder(options.out, {**artifacts, "manifest.json": manifest})
-    for name, content in sorted({**artifacts, "manifest.json": manifest}.items()):
+    files = build(locks, store, source=source, guest_policy=policy, compilation=compilation)
+    write_folder(options.out, files)
+    for name, content in sorted(files.items()):
         sys.stdout.write(f"{sha256(content).hexdigest()}  {name}\n")
 
 
 def _bundle(options: argparse.Namespace) -> None:
-    lock, raw = _read_lock(options)
-    store = _fetched(options, lock)
+    locks = _read_locks(options)
+    store = _fetched(options, locks)
     with new_file(options.out) as partial:
-        write_bundle(partial, lock=lock, lock_bytes=raw, store=store)
+        write_bundle(partial, locks=locks.files, inputs=locks.inputs, store=store)
     _say(f"wrote {options.out}")
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    lock, _ = _read_lock(options)
-    store = _fetched(options, lock)
-    _say(f"all {len(lock.inputs)} inputs are in {store.root}")
+    locks = _read_locks(options)
+    store = _fetched(options, locks)
+    _say(f"all {len(locks.inputs)} inputs are in {store.root}")
 
 
 def _relock(options: argparse.Namespace) -> None:
-    old = _read_lock(options)[0] if options.lock.exists() else None
-    mirror = (options.mirror or machine_mirrors())[0]
-    new = make_lock(mirror=mirror, keyring=options.keyring, index=options.index, say=_say)
-    raw = encode_lock(new)
-    check_recipe(parse_lock(raw))
+    path, form = options.lock, IMAGE_LOCK
+    if options.from_source:
+        path, form = options.toolchain_lock, TOOLCHAIN_LOCK
+    old = _read_lock(path, form).lock if path.exists() else None
+    new = _made_lock(options)
     for line in changes(old, new) if old != new else ["nothing changed"]:
         sys.stdout.write(f"{line}\n")
     if not options.dry_run:
-        replace_file(options.lock, raw)
+        replace_file(path, encode_lock(new))
+
+
+def _made_lock(options: argparse.Namespace) -> Lock:
+    mirror = (options.mirror or machine_mirrors())[0]
+    if options.from_source:
+        new = make_toolchain_lock(mirror=mirror, keyring=options.keyring, say=_say)
+        check_toolchain(parse_lock(encode_lock(new), TOOLCHAIN_LOCK))
+        return new
+    new = make_lock(mirror=mirror, keyring=options.keyring, index=options.index, say=_say)
+    check_recipe(parse_lock(encode_lock(new), IMAGE_LOCK))
+    return new
 
 
 def _verify_lock(options: argparse.Namespace) -> None:
-    lock, raw = _read_lock(options)
-    check_recipe(lock)
-    sys.stdout.write(f"lock {sha256(raw).hexdigest()}, {len(lock.inputs)} inputs\n")
+    locks = _read_locks(options)
+    locks.check()
+    for file in (locks.image, locks.toolchain):
+        if file is not None:
+            word = "lock" if file is locks.image else "toolchain lock"
+            count = len(file.lock.inputs)
+            sys.stdout.write(f"{word} {file.sha256.hex()}, {count} inputs\n")
     sys.stdout.write(f"source {source_digest(read_source(options.source)).hex()}\n")
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from pipeline.image.apt import download, machine_mirrors
 from pipeline.image.bundle import take_from_bundle
-from pipeline.image.lock import WHEEL, Input, Lock
+from pipeline.image.lock import WHEEL, Input
 from pipeline.image.python_index import download_wheels
 from pipeline.image.store import Store, StoreError
 from verifier.errors import AuditError, FetchError
@@ -130,13 +130,15 @@ class PipSource:
             store.add_file(item, path)
 
 
-def fetch_inputs(lock: Lock, store: Store, sources: Sequence[Source], *, say: _Say) -> None:
-    """Bring every input of ``lock`` into ``store``; ``say`` is told of each that is fetched.
+def fetch_inputs(
+    inputs: Sequence[Input], store: Store, sources: Sequence[Source], *, say: _Say
+) -> None:
+    """Bring every one of ``inputs`` into ``store``; ``say`` is told of each that is fetched.
 
     What an interrupted run has fetched is not fetched again. Raises FetchError, after every source
     was asked for every missing input, if one could not be had; StoreError at once.
     """
-    missing = [item for item in lock.inputs if not store.holds(item)]
+    missing = [item for item in inputs if not store.holds(item)]
     failed: list[str] = []
     for number, item in enumerate(missing, start=1):
         reasons: list[str] = []
@@ -155,5 +157,5 @@ def fetch_inputs(lock: Lock, store: Store, sources: Sequence[Source], *, say: _S
             say(f"{number} of {len(missing)}: {item}: {tried}")
             failed.append(f"{item}: {tried}")
     if failed:
-        what = f"{len(failed)} of {len(lock.inputs)} inputs"
+        what = f"{len(failed)} of {len(inputs)} inputs"
         raise FetchError(what, expected="all of them", got=failed[0], hint=_HINT)

@@ -6,14 +6,13 @@ Source: schemas/image-manifest.v1.schema.json; docs/spec/image.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from pipeline.image.firmware import hash_table_address
-from pipeline.image.lock import Lock
-from pipeline.image.recipe import RECIPE
+from pipeline.image.lock import Input
 from pipeline.image.tree import Device, File, Node, Symlink
 
 __all__ = ["ARTIFACTS", "MANIFEST_SCHEMA", "Origin", "render_json", "render_manifest"]
@@ -25,6 +24,7 @@ ARTIFACTS = {
     "firmware.fd": "firmware",
     "guest-policy.json": "guest-policy",
     "initrd.bin": "initrd",
+    "kernel-config.txt": "kernel-config",
     "kernel.bin": "kernel",
     "sbom.json": "sbom",
 }
@@ -33,10 +33,15 @@ ARTIFACTS = {
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an image was made from: the lock, its SHA-256, and the source digest."""
+    """What an image was made from: recipe, inputs, SHA-256 of the locks, and the source digest.
 
-    lock: Lock
+    ``toolchain_lock_sha256`` is empty where nothing was compiled.
+    """
+
+    recipe: str
+    inputs: Sequence[Input]
     lock_sha256: bytes
+    toolchain_lock_sha256: bytes
     source_sha256: bytes
 
 
@@ -49,8 +54,9 @@ def render_manifest(
     """
     document = {
         "schema": MANIFEST_SCHEMA,
-        "recipe": RECIPE,
+        "recipe": origin.recipe,
         "lockSha256": origin.lock_sha256.hex(),
+        **_toolchain(origin),
         "sourceSha256": origin.source_sha256.hex(),
         "hashTableGpa": f"{hash_table_address(artifacts['firmware.fd']):#x}",
         "artifacts": [
@@ -66,11 +72,17 @@ def render_manifest(
                 "size": item.size,
                 "sha256": item.sha256.hex(),
             }
-            for item in origin.lock.inputs
+            for item in origin.inputs
         ],
         "initrd": [{"path": path, **_node(node)} for path, node in nodes.items()],
     }
     return render_json(document)
+
+
+def _toolchain(origin: Origin) -> dict[str, str]:
+    if not origin.toolchain_lock_sha256:
+        return {}
+    return {"toolchainLockSha256": origin.toolchain_lock_sha256.hex()}
 
 
 def render_json(document: Any) -> bytes:

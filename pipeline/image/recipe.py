@@ -17,9 +17,11 @@ __all__ = [
     "EMPTY_DIRECTORIES",
     "FIRMWARE_FILE",
     "FIRMWARE_PACKAGE",
+    "FROM_SOURCE_RECIPE",
     "GUEST_SOURCES",
     "INIT_LINE",
     "INIT_SOURCE",
+    "KERNEL_CONFIG_FILE",
     "KERNEL_FILE",
     "KERNEL_META_PACKAGE",
     "KERNEL_MODULES",
@@ -37,7 +39,9 @@ __all__ = [
 ]
 
 RECIPE = "cvm-audit/reference-image/pinned-binaries/v1"
-"""Name of this recipe, as a release states it."""
+FROM_SOURCE_RECIPE = "cvm-audit/reference-image/from-source/v1"
+"""Names of the two recipes, as a release states them: kernel and firmware as Debian has compiled
+them, or compiled from pinned sources (``compile/recipe.py``)."""
 
 COMMAND_LINE = (
     "console=ttyS0 quiet"
@@ -67,7 +71,7 @@ FIRMWARE_FILE = "usr/share/ovmf/OVMF.amdsev.fd"
 
 KERNEL_META_PACKAGE = "linux-image-cloud-amd64"
 """Depends on the package of the current kernel, whose name holds its version."""
-KERNEL_FILE = "boot/vmlinuz-*"
+KERNEL_FILE, KERNEL_CONFIG_FILE = "boot/vmlinuz-*", "boot/config-*"
 
 KERNEL_MODULES = (
     "net/core/failover",
@@ -78,7 +82,8 @@ KERNEL_MODULES = (
     "drivers/virt/coco/tsm",
     "drivers/virt/coco/sev-guest/sev-guest",
 )
-"""The modules that the guest loads, in this order, below ``kernel/`` of the package."""
+"""The modules that the guest loads, in this order, below ``kernel/`` of the package. A kernel that
+is compiled from source has what it needs in itself, and loads none."""
 
 _LIBRARIES = "usr/lib/x86_64-linux-gnu/"
 _PYTHON = "usr/lib/python3.13/"
@@ -181,11 +186,19 @@ GUEST_SOURCES = (
     "verifier/tlog/timestamped_signature.py",
     "verifier/wire/__init__.py",
     "verifier/wire/attested_tls.py",
+    "verifier/wire/sealed.py",
     "verifier/wire/service.py",
     "verifier/wire/workload/__init__.py",
+    "verifier/wire/workload/backend.py",
+    "verifier/wire/workload/chat.py",
     "verifier/wire/workload/english.py",
+    "verifier/wire/workload/languages.py",
+    "verifier/wire/workload/phrases.py",
+    "verifier/wire/workload/protected.py",
+    "verifier/wire/workload/retrieval.py",
     "verifier/wire/workload/rewrite.py",
     "verifier/wire/workload/summary.py",
+    "verifier/wire/workload/terms.py",
     "verifier/wire/workload/text.py",
 )
 """Our own source that goes into the guest: the node, and what it imports, and nothing else."""

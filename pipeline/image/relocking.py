@@ -10,7 +10,7 @@ from __future__ import annotations
 import email.utils
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +29,7 @@ from pipeline.image.recipe import (
 from verifier.errors import FetchError, ParseError
 from verifier.tlog.strict import excerpt, parse_decimal, parse_hex, parse_utf8
 
-__all__ = ["changes", "make_lock"]
+__all__ = ["changes", "make_lock", "package_input", "signed_suite"]
 
 _Say = Callable[[str], None]
 
@@ -53,7 +53,7 @@ def make_lock(*, mirror: str, keyring: Path, index: str | None, say: _Say) -> Lo
             folder = Path(name) / suite
             folder.mkdir()
             root = open_root(folder, mirror=mirror, suite=suite, keyring=keyring)
-            suites.append(_suite(root))
+            suites.append(signed_suite(root))
             inputs += [_package(root, package, role) for package, role in packages]
         say(f"fetching {len(WHEELS)} wheels")
         folder = Path(name) / "wheels"
@@ -73,7 +73,8 @@ def _packages() -> dict[str, tuple[tuple[str, str], ...]]:
     }
 
 
-def _suite(root: AptRoot) -> Suite:
+def signed_suite(root: AptRoot) -> Suite:
+    """The suite of ``root`` as its InRelease file has it. Raises ParseError, FetchError."""
     raw = root.in_release()
     what = f"{root.suite}, InRelease"
     found = _DATE.search(parse_utf8(raw, what=what))
@@ -94,7 +95,12 @@ def _package(root: AptRoot, package: str, role: str) -> Input:
             got = excerpt(fields.get("Depends", ""))
             raise ParseError(f"{package}, Depends", expected="one kernel", got=got)
         fields = root.stanza(found[0])
-    what = f"{fields['Package']} in {root.suite}"
+    return package_input(fields, role=role, suite=root.suite)
+
+
+def package_input(fields: Mapping[str, str], *, role: str, suite: str) -> Input:
+    """The input that the fields of a package in the index name. Raises ParseError."""
+    what = f"{fields['Package']} in {suite}"
     for name in ("Version", "Architecture", "Filename", "Size", "SHA256"):
         if name not in fields:
             raise ParseError(f"{what}, {name}", expected="the field", got="it is missing")
@@ -103,7 +109,7 @@ def _package(root: AptRoot, package: str, role: str) -> Input:
         version=fields["Version"],
         architecture=fields["Architecture"],
         role=role,
-        suite=root.suite,
+        suite=suite,
         path=fields["Filename"],
         size=parse_decimal(fields["Size"], what=f"{what}, Size"),
         sha256=parse_hex(fields["SHA256"], what=f"{what}, SHA256", size=32),

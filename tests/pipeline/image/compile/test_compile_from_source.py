@@ -192,6 +192,16 @@ def test_a_missing_input_of_the_toolchain_is_not_determined(
     assert not (builder.folder / "x").exists()
 
 
+def test_what_takes_no_time_is_refused_before_anything_is_compiled(
+    builder: Builder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (builder.source / "verifier" / "wire" / "attested_tls.py").unlink()
+    assert builder.run("build", "-o", builder.folder / "x", "--policy", builder.policy) == 1
+    said = capsys.readouterr().err
+    assert "source: nothing of that name (expected verifier/wire/attested_tls.py)" in said
+    assert "compiling" not in said
+
+
 def test_a_bundle_is_enough_to_build_from_source(builder: Builder, tmp_path: Path) -> None:
     bundle = tmp_path / "inputs.tar"
     assert builder.run("bundle", "-o", bundle) == 0

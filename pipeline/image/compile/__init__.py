@@ -1,0 +1,1 @@
+"""Kernel and firmware from source, in a sandbox that holds nothing but a pinned toolchain."""
