@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from verifier.appraisal.findings import Finding, FindingClass, Status
     from verifier.appraisal.policy import Policy, parse_policy
     from verifier.appraisal.verdict import Outcome, Verdict
+    from verifier.client.client import AttestedClient
+    from verifier.client.deployment import Deployment
+    from verifier.client.endpoint import DirectEndpoint
+    from verifier.client.feature import Feature, FeatureOffError
+    from verifier.client.path import PrivatePath
     from verifier.errors import (
         AuditError,
         FetchError,
@@ -35,7 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AMD_ROOTS",
+    "AttestedClient",
     "AuditError",
+    "Deployment",
+    "DirectEndpoint",
+    "Feature",
+    "FeatureOffError",
     "FetchError",
     "Finding",
     "FindingClass",
@@ -44,6 +54,7 @@ __all__ = [
     "ParseError",
     "Policy",
     "PolicyError",
+    "PrivatePath",
     "Status",
     "UnsupportedError",
     "Verdict",
@@ -65,6 +76,11 @@ _PLACES = {
     "verifier.appraisal.findings": ("Finding", "FindingClass", "Status"),
     "verifier.appraisal.policy": ("Policy", "parse_policy"),
     "verifier.appraisal.verdict": ("Outcome", "Verdict"),
+    "verifier.client.client": ("AttestedClient",),
+    "verifier.client.deployment": ("Deployment",),
+    "verifier.client.endpoint": ("DirectEndpoint",),
+    "verifier.client.feature": ("Feature", "FeatureOffError"),
+    "verifier.client.path": ("PrivatePath",),
     "verifier.errors": (
         "AuditError",
         "FetchError",

@@ -112,12 +112,13 @@ class Tunnel:
         try:
             self._connection.settimeout(_SEND_SECONDS)
             self._connection.sendall(records)
-            return self._receive()
+            # A full message has more behind it: the CVM has nothing to say yet.
+            return self._receive(0.0 if len(records) == MAX_RECORDS else WAIT_SECONDS)
         except OSError:
             return None
 
-    def _receive(self) -> bytes | None:
-        said, patience = bytearray(), WAIT_SECONDS
+    def _receive(self, patience: float) -> bytes | None:
+        said = bytearray()
         while len(said) < MAX_RECORDS and self._speaks(patience):
             part = self._connection.recv(min(_CHUNK, MAX_RECORDS - len(said)))
             if not part:

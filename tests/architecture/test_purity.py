@@ -65,7 +65,12 @@ CLOCKS = frozenset({"now", "utcnow", "today"})
 SIGNERS = ("verifier.cli", "log_server.signer", "log_server.witness", "pipeline")
 # A key that opens what was sealed to it signs nothing, so it cannot lie. These are made for one
 # session or one answer, and never stored.
-OPENERS = ("verifier.wire.sealed",)
+OPENERS = (
+    "verifier.wire.sealed",
+    "verifier.client.session",
+    # The gateway hands its key in; what opens with it is a request to the gateway, nothing more.
+    "verifier.wire.ohttp",
+)
 PRIVATE_KEY = re.compile(r"PrivateKey|private_key")
 
 JUDGING = re.compile(r"(verify|open|authenticate|appraise)_")

@@ -27,7 +27,10 @@ UNNEEDED_BY_VERIFY = (
     "verifier.report.sarif",
 )
 LAZY = words(
-    "OpenSSL h11 httptools log_server pipeline prometheus_client psycopg sigstore sqlalchemy uvloop"
+    """
+    OpenSSL h11 httptools log_server pipeline prometheus_client psycopg pyhpke sigstore sqlalchemy
+    starlette uvicorn uvloop
+    """
 )
 
 

@@ -12,6 +12,7 @@ from tests.fixture_cases.certificates import certificates, revocation
 from tests.fixture_cases.gaps import bombs, gaps, partly, unusable_policies
 from tests.fixture_cases.logs_and_releases import bundles, hosts, identities, logs, releases
 from tests.fixture_cases.measurements import measurements
+from tests.fixture_cases.path_keys import path_keys
 from tests.fixture_cases.reports import reports
 from tests.fixture_cases.rules_broken import (
     content_rules,
@@ -29,6 +30,7 @@ _GROUPS = {
     100: (bundles, logs),
     120: (releases, identities),
     140: (hosts,),
+    160: (path_keys,),
     200: (certificates,),
     220: (revocation,),
     300: (reports,),

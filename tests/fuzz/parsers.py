@@ -30,6 +30,7 @@ from tests.verifier.evidence.test_azure_evidence import FIRST as AZURE_FIRST
 from tests.verifier.evidence.test_azure_evidence import SECOND as AZURE_SECOND
 from tests.verifier.measurement.launches import direct_boot
 from tests.verifier.tlog.signing import witness
+from tests.verifier.wire import path_messages
 from verifier.appraisal.builtin_policies import BUILT_IN
 from verifier.errors import AuditError
 from verifier.evidence.bundle import MANIFEST
@@ -39,7 +40,7 @@ from verifier.report.json import render_json
 from verifier.tlog.proof import parse_tlog_proof
 
 # What keyword-only arguments without default are given.
-_ARGUMENTS: dict[str, Any] = {"what": "fuzzed", "width": 3, "padded": True, "size": 32}
+_ARGUMENTS: dict[str, Any] = {"what": "fuzzed", "width": 3, "padded": True, "size": 32, "offset": 0}
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def seeds() -> tuple[bytes, ...]:
         certificate(Forge()).public_bytes(Encoding.DER),
         spki(key("publisher")),
         b"\0\3abc" * 3,
+        *path_messages.seeds(),
         b"tile/0/x001/067.p/3",
         b"tile/entries/x001/067",
         b"2026-11-21T12:00:00Z",
@@ -132,6 +134,10 @@ def seeds() -> tuple[bytes, ...]:
         b"q" * 43 + b"=",
         b"0000644\0",
         b'{"a": [1, {"b": null}]}',
+        b'{"turn": "Who?", "messages": [{"from": "Ana", "text": "Me."}]}',
+        b'{"reply": "Ana: Me."}',
+        bytes([53, 0, 0, 0, 0, 0, 0, 0])
+        + b'{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}ab',
         b"",
     ]
     return tuple(dict.fromkeys(made))

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_private_key
 
 from pipeline.platform.simulated_report import encode_signed_part, sign_report
+from tests.key_documents import key_document, key_entries, keys_section
 from tests.making import (
     NOW,
     ORIGIN,
@@ -39,6 +40,7 @@ from verifier.roots.snp_root import SnpRoot
 from verifier.tlog.checkpoint import Checkpoint, encode_checkpoint
 from verifier.tlog.note import NoteSignature, encode_note
 from verifier.tlog.proof import TlogProof, encode_tlog_proof, parse_tlog_proof
+from verifier.wire.key_configuration import LoggedConfiguration, encode_key_document
 
 NONCE = bytes(range(32))
 MEASUREMENT = b"\x11" * 48
@@ -156,6 +158,12 @@ def _enrolled(digest: bytes) -> bytes:
     return entry(stated("host-identity", {"rack-1/1": digest}, predicate), by=OPERATOR)
 
 
+def _key_document(log: Log, *indices: int) -> bytes:
+    return encode_key_document(
+        tuple(LoggedConfiguration(log.entries[i], witnessed(log, i)) for i in indices)
+    )
+
+
 def _whole() -> Case:
     amd = synthetic_amd()
     release, document = entry(statement(MEASUREMENT)), statement(MEASUREMENT)
@@ -170,10 +178,16 @@ def _whole() -> Case:
         entry(by=STRANGER),
         _enrolled(host_digest(product="Milan", hw_id=b"\x77" * 64)),
     )
-    log = Log(logged)
-    text = rules(amd, log, hosts="enrolled") + (
-        b'[hosts]\noperator = "fixtures.invalid/cloud"\n'
-        b'publishers = ["' + str(OPERATOR.key.vkey).encode() + b'"]\npublisher_threshold = 1\n'
+    keys = (len(logged), len(logged) + 1)
+    log = Log((*logged, *key_entries()))
+    require = ("evidence", "keys", "log", "release")
+    text = (
+        rules(amd, log, hosts="enrolled", require=require)
+        + keys_section()
+        + (
+            b'[hosts]\noperator = "fixtures.invalid/cloud"\n'
+            b'publishers = ["' + str(OPERATOR.key.vkey).encode() + b'"]\npublisher_threshold = 1\n'
+        )
     )
     contents = _evidence(amd) | {
         "snp-ca": amd.vendor.ark.certificate,
@@ -181,6 +195,7 @@ def _whole() -> Case:
         "release-proof": witnessed(log, 0),
         "host-identity-entry": host,
         "host-identity-proof": witnessed(log, 1),
+        "key-document": _key_document(log, *keys),
     }
     proofs = (
         *(witnessed(log, index) for index in range(2, len(logged))),
@@ -194,6 +209,7 @@ def _whole() -> Case:
         "snp-ca": (synthetic_amd(swapped=True).vendor.ark.certificate,),
         "release-entry": (*logged[1:], entry(document, by=STRANGER)),
         "release-proof": (witnessed(log, 1), *proofs),
+        "key-document": (key_document(log, *keys), _key_document(log, *keys[:1])),
         "host-identity-entry": (release, *logged[2:]),
         "host-identity-proof": (witnessed(log, 0), *proofs),
     }

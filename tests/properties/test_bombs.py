@@ -53,12 +53,16 @@ def judge(found: Found, case: Case, verified: list[str]) -> Verdict:
     return appraise_bundle(found, policy=case.policy, roots=roots, now=NOW, nonce=None)
 
 
+_OTHER_PROOFS = ("host-identity-proof", "key-document")
+
+
 def made(verdict: Verdict) -> dict[str, Finding]:
     """The checks that were made, by id; of the proofs, those of the release's."""
     return {
         f.check: f
         for f in verdict.findings
-        if f.status in (Status.PASS, Status.FAIL) and f.source != "host-identity-proof"
+        if f.status in (Status.PASS, Status.FAIL)
+        and (f.source not in _OTHER_PROOFS or not f.check.startswith("log."))
     }
 
 
@@ -123,6 +127,12 @@ BOMBS: dict[str, tuple[str, str, Callable[[bytes], bytes]]] = {
         lambda raw: raw + (raw.rsplit(b"\n", 2)[1] + b"\n") * 5_000,
     ),
     "long nonce": ("nonce", "bundle.format", lambda _: bytes(MAX_MEMBER)),
+    "long key document": ("key-document", "keys.format", lambda raw: raw + bytes(8 * MIB)),
+    "long length in a key document": (
+        "key-document",
+        "keys.format",
+        lambda raw: raw[:8] + b"\xff" * 4 + raw[12:],
+    ),
     "long host identity": ("host-identity-entry", "host.format", lambda _: b"{" * (8 * MIB)),
 }
 SIGNATURES = {
@@ -134,6 +144,7 @@ SIGNATURES = {
     "log.checkpoint.signature": ("log.witness.quorum",),
     "bundle.format": ("snp.vek.signature", "release.signature", "log.checkpoint.signature"),
     "host.format": ("host.signature",),
+    "keys.format": ("keys.signature",),
 }
 """What comes after a check, and may not have been tried where it fails."""
 

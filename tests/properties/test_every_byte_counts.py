@@ -10,6 +10,7 @@ import functools
 
 import pytest
 
+from tests.key_documents import key_document, key_entries, keys_section
 from tests.making import NOW, Log, bundle, entry, policy, statement
 from tests.synthetic_amd import synthetic_amd
 from verifier.appraisal.appraise import appraise_bundle
@@ -22,19 +23,21 @@ AMD = synthetic_amd()
 NONCE = bytes(range(32))
 MEASUREMENT = b"\x11" * 48
 ENTRY = entry(statement(MEASUREMENT))
-LOG = Log((b"one", b"two", ENTRY, b"four", b"five"))
+LOG = Log((b"one", b"two", ENTRY, *key_entries()))
 CONTENTS = {
     "snp-report": AMD.report(report_data=report_data_of_nonce(NONCE), measurement=MEASUREMENT),
     "snp-vek": AMD.vek(),
     "release-entry": ENTRY,
     "release-proof": LOG.proof(2),
+    "key-document": key_document(LOG, 3, 4),
     "nonce": NONCE,
 }
 
 
 @functools.cache
 def rules() -> Policy:
-    return parse_policy(policy(LOG, report_data="nonce"))
+    require = ("evidence", "keys", "log", "release")
+    return parse_policy(policy(LOG, require=require, report_data="nonce") + keys_section())
 
 
 def judge(contents: dict[str, bytes]) -> Verdict:

@@ -68,8 +68,9 @@ def report(rules: bytes, **changes: bytes | None) -> verifier.Verified:
 
 def test_the_surface_is_what_it_says() -> None:
     surface = [
-        "AMD_ROOTS", "AuditError", "FetchError", "Finding", "FindingClass", "NotVerifiedError",
-        "Outcome", "ParseError", "Policy", "PolicyError", "Status", "UnsupportedError", "Verdict",
+        "AMD_ROOTS", "AttestedClient", "AuditError", "Deployment", "DirectEndpoint", "Feature",
+        "FeatureOffError", "FetchError", "Finding", "FindingClass", "NotVerifiedError", "Outcome",
+        "ParseError", "Policy", "PolicyError", "PrivatePath", "Status", "UnsupportedError", "Verdict",
         "VerificationError", "Verified", "__version__", "appraise_bundle", "appraise_report",
         "load_policy", "load_simulated_root", "parse_policy", "verify_bundle", "verify_report",
     ]  # fmt: skip

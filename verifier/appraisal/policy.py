@@ -26,6 +26,7 @@ __all__ = [
     "SCHEMA",
     "STAGES",
     "HostsPolicy",
+    "KeysPolicy",
     "LogPolicy",
     "Policy",
     "ReleasePolicy",
@@ -34,8 +35,8 @@ __all__ = [
 ]
 
 SCHEMA = "cvm-audit/policy/v1"
-STAGES = ("evidence", "log", "release")
-"""What a policy may require. ``release`` needs ``log``: an unlogged release proves nothing."""
+STAGES = ("evidence", "keys", "log", "release")
+"""What a policy may require. ``release`` and ``keys`` need ``log``: unlogged they prove nothing."""
 
 MAX_POLICY = 1024 * 1024
 """Most bytes of a policy file."""
@@ -74,6 +75,14 @@ class HostsPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysPolicy:
+    """Whose key configurations of the private path count, and how many of them must sign."""
+
+    publishers: tuple[PublisherKey, ...]
+    publisher_threshold: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A usable policy. ``sha256`` is over the file as read; a stage not required is None.
 
@@ -90,6 +99,7 @@ class Policy:
     release: ReleasePolicy | None
     sev_snp: SnpPolicy | None
     hosts: HostsPolicy | None
+    keys: KeysPolicy | None
 
 
 def parse_policy(raw: bytes) -> Policy:
@@ -111,6 +121,7 @@ def parse_policy(raw: bytes) -> Policy:
         release=_release(document.object("release")) if "release" in require else None,
         sev_snp=sev_snp,
         hosts=_hosts(document, require, sev_snp),
+        keys=_keys(document.object("keys")) if "keys" in require else None,
     )
     document.end()  # a section of a stage that is not required would be a rule that never applies
     return policy
@@ -145,6 +156,9 @@ def _require(document: JsonObject) -> tuple[str, ...]:
     if "release" in require and "log" not in require:
         expected = "log as well: a release counts only when it is logged"
         raise PolicyError("policy.require", expected=expected, got="release alone")
+    if "keys" in require and "log" not in require:
+        expected = "log as well: keys count only when they are logged"
+        raise PolicyError("policy.require", expected=expected, got="keys alone")
     return require
 
 
@@ -212,6 +226,13 @@ def _hosts(
     )
     section.end()
     return hosts
+
+
+def _keys(section: JsonObject) -> KeysPolicy:
+    publishers = _publishers(section, minimum=1)
+    threshold = section.integer("publisher_threshold", minimum=1, maximum=len(publishers))
+    section.end()
+    return KeysPolicy(publishers, threshold)
 
 
 def _publishers(section: JsonObject, *, minimum: int) -> tuple[PublisherKey, ...]:

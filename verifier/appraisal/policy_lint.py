@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from verifier.appraisal.policy import LogPolicy, Policy, ReleasePolicy
+from verifier.appraisal.policy import KeysPolicy, LogPolicy, Policy, ReleasePolicy
 from verifier.appraisal.policy_snp import SnpPolicy
 from verifier.evidence.snp_report import HOST_VMPL, KNOWN_VERSIONS
 from verifier.evidence.tcb import Product
@@ -31,6 +31,7 @@ def lint_policy(policy: Policy) -> tuple[Remark, ...]:
         *(_log(policy.log) if policy.log is not None else ()),
         *(_release(policy.release) if policy.release is not None else ()),
         *(_snp(policy.sev_snp) if policy.sev_snp is not None else ()),
+        *(_keys(policy.keys) if policy.keys is not None else ()),
     )
 
 
@@ -54,6 +55,13 @@ def _release(policy: ReleasePolicy) -> Iterator[Remark]:
         yield Remark("release.publisher_threshold", "any one of the publishers can release alone")
     if policy.minimum_security_version == 0:
         yield Remark("release.minimum_security_version", "any older release is taken")
+
+
+def _keys(policy: KeysPolicy) -> Iterator[Remark]:
+    if policy.publisher_threshold == 1 and len(policy.publishers) > 1:
+        yield Remark(
+            "keys.publisher_threshold", "any one of the publishers can give out keys alone"
+        )
 
 
 def _snp(policy: SnpPolicy) -> Iterator[Remark]:

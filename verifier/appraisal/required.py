@@ -20,22 +20,31 @@ from verifier.evidence.snp_report import unknown_bits
 
 __all__ = [
     "BUNDLE_CHECKS",
+    "KEY_CHECKS",
+    "KEY_DOCUMENT",
     "RELEASE_EVIDENCE_CHECKS",
     "required_checks",
     "required_of_bundle",
+    "required_of_keys",
     "unproven_of_bundle",
+    "unproven_of_keys",
     "unproven_of_release",
     "unproven_of_report",
 ]
 
 BUNDLE_CHECKS = ("bundle.format", "bundle.member")
 """What every bundle must pass before anything in it is looked at."""
+KEY_CHECKS = ("keys.format", "keys.signature", "keys.validity", "keys.complete")
+"""What is checked with the stage ``keys``, with the log's checks of each configuration."""
+KEY_DOCUMENT = "key-document"
+"""Role of the member that holds what a key CDN gave out."""
 RELEASE_EVIDENCE_CHECKS = ("release.measurement", "release.expected_evidence")
 """What joins the evidence with the release."""
 
 # Stage to the members that claim it, and the check that stands for it where it was not judged.
 _CLAIMS = {
     "evidence": (("snp-report", "snp-hcl"), "snp.report.signature"),
+    "keys": ((KEY_DOCUMENT,), "keys.signature"),
     "log": (("release-proof",), "log.inclusion"),
     "release": (("release-entry",), "release.signature"),
 }
@@ -46,6 +55,8 @@ def required_checks(policy: Policy, *, stages: tuple[str, ...]) -> tuple[str, ..
     checks: list[str] = []
     if "log" in stages:
         checks += LOG_CHECKS
+    if "keys" in stages:
+        checks += KEY_CHECKS
     if "release" in stages and policy.release is not None:
         checks += release_checks(policy.release)
     if "evidence" in stages and policy.sev_snp is not None:
@@ -61,6 +72,11 @@ def required_of_bundle(policy: Policy) -> tuple[str, ...]:
     """The checks that must pass for a whole bundle to be VERIFIED."""
     hosts = HOST_CHECKS if policy.hosts is not None else ()
     return (*BUNDLE_CHECKS, *required_checks(policy, stages=policy.require), *hosts)
+
+
+def required_of_keys() -> tuple[str, ...]:
+    """The checks that must pass for the keys of a key document to be used."""
+    return (*LOG_CHECKS, *KEY_CHECKS)
 
 
 def unproven_of_bundle(
@@ -90,6 +106,11 @@ def unproven_of_release(policy: Policy, *, identity_claimed: bool) -> tuple[str,
     """What is not proven where a logged release is judged alone."""
     identity = _unasked_identity(policy, claimed=identity_claimed)
     return (*_owed(policy, judged=("log", "release")), *identity)
+
+
+def unproven_of_keys(policy: Policy) -> tuple[str, ...]:
+    """What is not proven where a key document is judged alone."""
+    return _owed(policy, judged=("keys", "log"))
 
 
 def _unasked_identity(policy: Policy, *, claimed: bool) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ def verify(policy: str | None, **options: Any) -> None:
 @click.option("--id-authentication", type=_FILE, help="Its ID authentication, 4096 bytes.")
 @click.option("--host-entry", type=_FILE, help="The logged host identity.")
 @click.option("--host-proof", type=_FILE, help="Its .tlog-proof.")
+@click.option("--key-document", type=_FILE, help="What the key CDN of a private path gave out.")
 @click.option("--policy", type=_FILE, help="The policy at the time, for the record only.")
 @nonce_option
 @instant_option
@@ -132,6 +133,7 @@ def _contents(
         ("id_authentication", "evidence/id-authentication.bin", "snp-id-authentication"),
         ("host_entry", "host/entry.json", "host-identity-entry"),
         ("host_proof", "host/entry.tlog-proof", "host-identity-proof"),
+        ("key_document", "path/keys.bin", "key-document"),
     )
     contents = {
         place: (role, read_file(given[name]))

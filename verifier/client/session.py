@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from verifier.appraisal.findings import Status
-from verifier.drive.tls_client import TlsClient
+from verifier.client.tls import TlsClient
 from verifier.errors import ParseError, VerificationError
 from verifier.evidence.bundle import MANIFEST, encode_manifest
 from verifier.evidence.certificate_table import parse_certificate_table

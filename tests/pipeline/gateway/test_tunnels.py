@@ -18,7 +18,7 @@ from pipeline.gateway.tunnels import (
     TunnelsFullError,
 )
 from tests.pipeline.roles import Listener, echo, listening
-from verifier.wire.tunnel import ContinueTunnel
+from verifier.wire.tunnel import MAX_RECORDS, ContinueTunnel
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_every_cvm_is_chosen_equally_often() -> None:
     # Chi-square with three degrees of freedom: 25 is exceeded by chance once in 65,000 runs.
     chi_square = sum((count - tunnels_per_cvm) ** 2 / tunnels_per_cvm for count in counts)
     assert chi_square < 25, counts
+
+
+def test_nobody_waits_for_a_cvm_that_has_not_heard_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 30.0)
+
+    def deaf(peer: socket.socket) -> None:
+        while peer.recv(65_536):
+            pass
+
+    with listening(deaf) as cvm:
+        tunnels, start = Tunnels([cvm.address]), time.monotonic()
+        tunnel, said = tunnels.open(bytes(MAX_RECORDS))
+        assert said == b""
+        assert time.monotonic() - start < 15
+        tunnels.close(tunnel.identifier)
 
 
 def test_identifiers_are_random() -> None:

@@ -145,7 +145,7 @@ def test_keys_that_a_stranger_signed() -> None:
         ),
     ],
 )
-def test_keys_of_another_time(period: dict[str, str], now: Any, got: str) -> None:
+def test_keys_of_another_time(period: dict[str, Any], now: Any, got: str) -> None:
     always = configuration("issuer", "token", TOKEN, notBefore="2026-01-01T00:00:00Z")
     entries = entry(configuration(**period), by=OPERATOR), entry(always, by=OPERATOR)
     found = only_failure(judged(*entries, now=now), "keys.validity")

@@ -50,10 +50,38 @@ def drive(given: Path, *more: object) -> Ran:
     )  # fmt: skip
 
 
-def test_there_is_only_the_direct_way(given: Path) -> None:
+def test_each_way_needs_what_it_needs(given: Path) -> None:
     ran = drive(given)
     assert ran.code == 2
-    assert "--direct is the only way so far" in ran.err
+    assert "a drive through the path needs --keys, --logged-keys" in ran.err
+    ran = cvm_audit("drive", "--direct", "--release", given / "release", "--policy", "x")
+    assert ran.code == 2
+    assert "--direct needs --artifacts, --platform" in ran.err
+    document = given / "policy.toml"
+    ran = cvm_audit(
+        "drive", "--release", given / "release", "--policy", "x", "--deployment", document
+    )
+    assert ran.code == 2
+    assert "--deployment needs --accounts" in ran.err
+
+
+def test_each_way_refuses_what_it_would_not_look_at(given: Path) -> None:
+    document = given / "policy.toml"
+    for more, said in (
+        (("--direct", "--keys", given), "--direct has no use for --keys"),
+        (("--direct", "--deployment", document), "--direct has no use for --deployment"),
+        (
+            ("--deployment", document, "--accounts", document, "--process"),
+            "--deployment has no use for --artifacts, --platform, --process",
+        ),
+        (
+            ("--keys", given, "--logged-keys", given, "--accounts", document),
+            "a drive through the path has no use for --accounts",
+        ),
+    ):
+        ran = drive(given, *more)
+        assert ran.code == 2
+        assert said in ran.err
 
 
 def test_a_vcpu_type_without_signature_is_refused(given: Path) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from verifier.appraisal.drive.driven import Booted, Driven, Scope, Start
+from verifier.appraisal.drive.driven import Booted, Driven, Scope, Start, Way
 from verifier.appraisal.drive.probes import CONTROL, PROBES, Circumstances, Need, Probe, judge
 from verifier.appraisal.drive.reached import reached_level
 from verifier.appraisal.findings import Finding
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import Policy
-from verifier.appraisal.required import required_of_bundle
+from verifier.appraisal.required import KEY_DOCUMENT, required_of_bundle
 from verifier.appraisal.verdict import Outcome, Target, Verdict
 from verifier.evidence.drive_record import (
     MAX_RECORDED_TEXT,
@@ -33,9 +33,18 @@ __all__ = ["DriveAppraisal", "appraise_drive", "left_out", "required_of_drive"]
 _STAGE = "drive"
 _MEASURED = "release.measurement"
 _LEFT_OUT = {
+    Need.BOOT: "nothing was booted here",
+    Need.WATCHED: "somebody else runs this deployment: its hops cannot be watched",
     Need.MACHINE: "--process: no firmware measures what is run",
     Need.BOOTS: "--no-tamper: nothing was booted that must be refused",
 }
+_OFFERED = {
+    Way.DIRECT: frozenset({Need.DIRECT, Need.BOOT}),
+    Way.PATH: frozenset({Need.PATH, Need.BOOT, Need.WATCHED}),
+    Way.GIVEN: frozenset({Need.PATH, Need.WATCHED}),
+    Way.DEPLOYMENT: frozenset({Need.PATH}),
+}
+_WAYS = frozenset({Need.DIRECT, Need.PATH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ class DriveAppraisal:
 
 def required_of_drive(scope: Scope) -> tuple[str, ...]:
     """The checks that a drive needs beside those of its evidence; known before it begins."""
-    return tuple(probe.check for probe in PROBES if not _denied(probe, scope))
+    return tuple(probe.check for probe in _probes(scope) if not _denied(probe, scope))
 
 
 def left_out(scope: Scope) -> tuple[str, ...]:
@@ -56,8 +65,9 @@ def left_out(scope: Scope) -> tuple[str, ...]:
 
     A processor that signs for a program without having seen it start proves no measurement.
     """
-    measured = () if scope.machine else (_MEASURED,)
-    return (*measured, *(probe.check for probe in PROBES if _denied(probe, scope)))
+    simulated = Need.BOOT in _OFFERED[scope.way] and not scope.machine
+    measured = (_MEASURED,) if simulated else ()
+    return (*measured, *(probe.check for probe in _probes(scope) if _denied(probe, scope)))
 
 
 def appraise_drive(
@@ -73,8 +83,8 @@ def appraise_drive(
     if evidence is None:
         ledger.skip(required, reason="no evidence came", source="drive")
     else:
-        required = evidence.required
         ledger.record(evidence.findings)
+        required = _require_all(ledger, evidence, policy)
     made = tuple(_findings(driven, evidence, scope))
     ledger.record(made)
     platform = "" if evidence is None else evidence.platform
@@ -98,6 +108,17 @@ def appraise_drive(
     return DriveAppraisal(verdict, record)
 
 
+def _require_all(ledger: Ledger, evidence: Verdict, policy: Policy) -> tuple[str, ...]:
+    """What is required of the evidence; with it what was not reached, where keys did not hold."""
+    if evidence.target.kind != KEY_DOCUMENT:
+        return evidence.required
+    required = required_of_bundle(policy)
+    made = {each.check for each in evidence.findings}
+    unmade = tuple(check for check in required if check not in made)
+    ledger.skip(unmade, reason="its keys did not hold, so that no CVM was reached", source="drive")
+    return required
+
+
 def _require_within(driven: Driven, scope: Scope) -> None:
     strange = sorted(driven.seen.keys() - set(required_of_drive(scope)))
     if strange:
@@ -105,8 +126,20 @@ def _require_within(driven: Driven, scope: Scope) -> None:
         raise ValueError(message)
 
 
+def _probes(scope: Scope) -> tuple[Probe, ...]:
+    """The checks of a drive that goes this way; those of another way are none that it lacks."""
+    offered = _OFFERED[scope.way]
+    return tuple(probe for probe in PROBES if probe.needs & _WAYS <= offered)
+
+
 def _denied(probe: Probe, scope: Scope) -> tuple[Need, ...]:
-    given = {Need.MACHINE: scope.machine, Need.BOOTS: scope.boots}
+    offered = _OFFERED[scope.way]
+    given = {
+        Need.BOOT: Need.BOOT in offered,
+        Need.WATCHED: Need.WATCHED in offered,
+        Need.MACHINE: scope.machine,
+        Need.BOOTS: scope.boots,
+    }
     return tuple(need for need, there in given.items() if need in probe.needs and not there)
 
 
@@ -116,7 +149,9 @@ def _unasked(evidence: Verdict | None, scope: Scope) -> tuple[str, ...]:
     if evidence is None or evidence.outcome is not Outcome.PARTIAL:
         return ()
     return tuple(
-        probe.check for probe in PROBES if Need.SESSION in probe.needs and not _denied(probe, scope)
+        probe.check
+        for probe in _probes(scope)
+        if Need.SESSION in probe.needs and not _denied(probe, scope)
     )
 
 
@@ -126,7 +161,7 @@ def _findings(driven: Driven, evidence: Verdict | None, scope: Scope) -> Iterato
         hardware=driven.accelerator is Accelerator.SNP,
         steady=isinstance(control, Booted) and control.start is Start.READY,
     )
-    for probe in PROBES:
+    for probe in _probes(scope):
         reason = _reason(probe, evidence, scope)
         seen = driven.seen.get(probe.check)
         if not reason and seen is not None:

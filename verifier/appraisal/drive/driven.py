@@ -10,7 +10,18 @@ from verifier.appraisal.findings import FindingClass
 from verifier.errors import AuditError, FetchError, VerificationError
 from verifier.evidence.drive_record import Accelerator
 
-__all__ = ["Booted", "Compared", "Done", "Driven", "Scope", "Seen", "Start", "Stopped", "stopped"]
+__all__ = [
+    "Booted",
+    "Compared",
+    "Done",
+    "Driven",
+    "Scope",
+    "Seen",
+    "Start",
+    "Stopped",
+    "Way",
+    "stopped",
+]
 
 
 class Start(StrEnum):
@@ -61,16 +72,31 @@ Seen = Booted | Compared | Done | Stopped
 """What was seen of one check."""
 
 
+class Way(StrEnum):
+    """How the CVM is reached, and whose everything is.
+
+    ``DIRECT``: booted here, and nothing between it and the client. ``PATH``: booted here, behind a
+    path that is started here. ``GIVEN``: CVMs that run already, behind a path that is started here.
+    ``DEPLOYMENT``: CVMs and path are somebody else's.
+    """
+
+    DIRECT = "direct"
+    PATH = "path"
+    GIVEN = "given"
+    DEPLOYMENT = "deployment"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What the auditor wants to be tried, known before anything is.
 
     ``machine`` is false for a guest in a sandbox, which no firmware starts; ``boots`` is false
-    without boots that must be refused.
+    without boots that must be refused. Both are false where nothing is booted here.
     """
 
     machine: bool
     boots: bool
+    way: Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,12 +24,17 @@ UNPROVEN = "drive.refuses_unproven"
 class Need(StrEnum):
     """What must be there for a check to be made.
 
-    ``MACHINE``: firmware that measures. ``BOOTS``: more boots than the first. ``SESSION``:
-    evidence that is VERIFIED, because nothing is asked before.
+    ``DIRECT`` and ``PATH``: that way to the CVM. ``BOOT``: a boot of ours. ``MACHINE``: firmware
+    that measures. ``BOOTS``: more boots than the first. ``WATCHED``: roles and hops of the path on
+    this machine. ``SESSION``: evidence that is VERIFIED, because nothing is asked before.
     """
 
+    DIRECT = "direct"
+    PATH = "path"
+    BOOT = "boot"
     MACHINE = "machine"
     BOOTS = "boots"
+    WATCHED = "watched"
     SESSION = "session"
 
 
@@ -90,20 +95,26 @@ def _probe(check: str, *needs: Need, expected: str, rule: _Rule | None = None) -
 
 
 _TAMPERED = "a machine that never starts"
+_ASKED = (Need.PATH, Need.SESSION)
+_SEEN = (Need.PATH, Need.SESSION, Need.WATCHED)
 
 PROBES = (
-    _probe("drive.artifacts", expected="the artifacts of the release, by SHA-256"),
-    _probe("drive.boot", expected="a guest that serves", rule=_serves),
+    _probe("drive.artifacts", Need.BOOT, expected="the artifacts of the release, by SHA-256"),
+    _probe("drive.boot", Need.BOOT, expected="a guest that serves", rule=_serves),
     _probe("drive.session", expected="evidence over TLS 1.3, for a nonce of our own"),
     _probe("drive.release", Need.SESSION, expected="the entry that was booted"),
     _probe(
         "drive.measurement",
-        *(Need.MACHINE, Need.SESSION),
+        *(Need.BOOT, Need.MACHINE, Need.SESSION),
         expected="the measurement predicted from the booted bytes",
     ),
-    _probe("drive.answer", Need.SESSION, expected="the predicted answers to random texts"),
+    _probe(
+        "drive.answer",
+        *(Need.DIRECT, Need.SESSION),
+        expected="the predicted answers to random texts",
+    ),
     *(
-        _probe(check, Need.MACHINE, Need.BOOTS, expected=_TAMPERED, rule=_never_starts)
+        _probe(check, Need.BOOT, Need.MACHINE, Need.BOOTS, expected=_TAMPERED, rule=_never_starts)
         for check in (
             "drive.tamper.kernel",
             "drive.tamper.initrd",
@@ -113,15 +124,52 @@ PROBES = (
     ),
     _probe(
         UNPROVEN,
-        Need.BOOTS,
+        *(Need.BOOT, Need.BOOTS),
         expected="a guest that declines to serve",
         rule=_declines,
     ),
     _probe(
         CONTROL,
-        *(Need.MACHINE, Need.BOOTS),
+        *(Need.BOOT, Need.MACHINE, Need.BOOTS),
         expected="an untouched guest that serves beside the others",
         rule=_serves,
+    ),
+    _probe("drive.path.answer", *_ASKED, expected="the predicted answers, through the path"),
+    _probe(
+        "drive.path.binding",
+        *_ASKED,
+        expected="evidence bound to the exporter, after a handshake with X25519MLKEM768",
+    ),
+    _probe("drive.path.canary", *_SEEN, expected="a canary at no hop, in no log and on no disk"),
+    _probe("drive.path.memory", *_SEEN, expected="a canary in the memory of no role"),
+    _probe("drive.path.token_replay", *_SEEN, expected="a spent token that is refused"),
+    _probe("drive.path.token_linkage", *_SEEN, expected="nothing of a token where it was issued"),
+    _probe(
+        "drive.path.key_consistency",
+        Need.PATH,
+        expected="one key document for every vantage point, and all of it in the log",
+    ),
+    _probe(
+        "drive.path.clients_alike", *_SEEN, expected="two clients that look alike to the gateway"
+    ),
+    _probe("drive.path.steering", *_SEEN, expected="a CVM chosen at random for every client"),
+    _probe("drive.path.length_buckets", *_SEEN, expected="one length for texts of one bucket"),
+    _probe("drive.path.stateless", *_ASKED, expected="a second session that knows nothing"),
+    _probe("drive.path.restart", *_SEEN, expected="a restarted CVM that knows nothing"),
+    _probe(
+        "drive.path.forward_secrecy",
+        *_SEEN,
+        expected="recordings that no long-lived key opens",
+    ),
+    _probe(
+        "drive.path.feature_off",
+        *(Need.PATH, Need.WATCHED),
+        expected="no byte at any hop while the feature is off",
+    ),
+    _probe(
+        "drive.path.fail_closed",
+        *_SEEN,
+        expected="a client that refuses before a byte of its prompt has left",
     ),
 )
 """Every check of a drive, in the order in which they are reported."""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from verifier.appraisal.checks import CHECKS
 from verifier.report.explanations.bundle_and_log import BUNDLE, LOG
 from verifier.report.explanations.driving import DRIVE
+from verifier.report.explanations.driving_path import DRIVE_PATH
 from verifier.report.explanations.explanation import Explanation
 from verifier.report.explanations.image_scan import SCAN
 from verifier.report.explanations.private_path import KEYS
@@ -47,6 +48,7 @@ GROUPS: Mapping[str, tuple[Explanation, ...]] = MappingProxyType(
         "SEV-SNP: known vulnerabilities": ADVISORIES,
         "the rebuild": REBUILD,
         "the drive": DRIVE,
+        "the drive through the private path": DRIVE_PATH,
         "the scan of an image": SCAN,
         "SEV-SNP: for information, never a pass or a failure": INFORMATION,
     }
