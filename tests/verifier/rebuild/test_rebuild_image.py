@@ -71,7 +71,7 @@ def test_the_scan_finds_nothing(real: ToyRelease) -> None:
 
 IMAGE = (
     *("command-line.txt", "firmware.fd", "guest-policy.json", "initrd.bin"),
-    *("kernel.bin", "manifest.json", "sbom.json"),
+    *("kernel-config.txt", "kernel.bin", "manifest.json", "sbom.json"),
 )
 
 
