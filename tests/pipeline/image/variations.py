@@ -73,8 +73,11 @@ VARIATIONS = (
     Variation(
         "all of it, as nobody",
         environment={
-            **{"LD_PRELOAD": str(_FAKETIME), "FAKETIME": "-5y"},
-            **{"TZ": "America/St_Johns", "PYTHONHASHSEED": "7", "LC_ALL": "C"},
+            "LD_PRELOAD": str(_FAKETIME),
+            "FAKETIME": "-5y",
+            "TZ": "America/St_Johns",
+            "PYTHONHASHSEED": "7",
+            "LC_ALL": "C",
         },
         umask=0o027,
         user="nobody",
