@@ -36,8 +36,8 @@ from tests.running import ROOT
 from verifier.appraisal.drive.driven import Start
 from verifier.cli.judging import load_policy, load_roots
 from verifier.client.session import AttestedSession, collect_evidence
+from verifier.client.tls import connected
 from verifier.drive.machine import Machine, booted
-from verifier.drive.tls_client import connected
 from verifier.library import verify_bundle
 from verifier.wire.service import Message, SummaryRequest
 

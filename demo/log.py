@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from demo.shell import command, run
 
@@ -18,14 +18,21 @@ def make_keys() -> tuple[str, str]:
     return log, publisher.strip()
 
 
-def publish_and_fetch(*statements: str, key: str) -> None:
-    """Log the statements, fetch the last of them back with its proof, and judge what came back."""
+def publish_and_fetch(*statements: str, key: str, beside: Mapping[str, str] | None = None) -> None:
+    """Log the statements, fetch the last of them back with its proof, and judge what came back.
+
+    ``beside`` are further statements by the folders in which their entries and proofs are kept.
+    """
     with served_log() as url:
         log = f"--log {url} --vkey {key}"
+        publish = "cvm-audit release publish"
+        for folder, statement in (beside or {}).items():
+            run(f"{publish} @/{statement} --key @/publisher.key {log} -o @/{folder}")
         for number, statement in enumerate(statements, start=1):
-            publish = f"cvm-audit release publish @/{statement} --key @/publisher.key"
-            index = run(f"{publish} {log} -o @/published-{number}").strip()
-        run(f"cvm-audit release fetch --index {index} {log} -o @/release")
+            done = run(
+                f"{publish} @/{statement} --key @/publisher.key {log} -o @/published-{number}"
+            )
+        run(f"cvm-audit release fetch --index {done.strip()} {log} -o @/release")
     entry = "@/release/entry.json --proof @/release/entry.tlog-proof"
     # The policy also asks for evidence, which is still to come: so far PARTIAL, exit 4.
     run(f"cvm-audit release verify {entry} --policy @/policy.toml", expect=(4,), show=last_line)

@@ -9,7 +9,7 @@ schema = "cvm-audit/policy/v1"
 name = "demo-simulated"
 base = "simulated-2026-11"
 platform = "simulated"
-require = ["evidence", "log", "release"]
+require = [{stages}]
 
 [log]
 policy = '''
@@ -27,11 +27,20 @@ minimum_security_version = 1
 
 [sev_snp]
 measurement = "release"
-{binding}"""
+"""
+_SESSION = 'report_data = "session"\n'
+_KEYS = """
+[keys]
+publishers = ["{publisher}"]
+publisher_threshold = 1
+"""
 
 
-def policy_text(product: str, *, log: str, publisher: str, session: bool) -> bytes:
-    """The policy; with ``session``, evidence has to bind the TLS session that it is given in."""
-    binding = 'report_data = "session"\n' if session else ""
-    text = _POLICY.format(product=product, log=log, publisher=publisher, binding=binding)
+def policy_text(product: str, *, log: str, publisher: str, path: bool) -> bytes:
+    """The policy; with ``path``, also for the TLS session of a request and the keys of its path."""
+    stages = ["evidence", "keys", "log", "release"] if path else ["evidence", "log", "release"]
+    named = ", ".join(f'"{stage}"' for stage in stages)
+    text = _POLICY.format(product=product, log=log, publisher=publisher, stages=named)
+    if path:
+        text += _SESSION + _KEYS.format(publisher=publisher)
     return text.encode()

@@ -1,4 +1,4 @@
-"""The main job on the reference CVM: build, log, rebuild, boot, ask, tamper, judge."""
+"""The main job on the reference CVM: build, log, rebuild, boot, reach, ask, tamper, judge."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ __all__ = ["main"]
 _FLOOR = "Milan:bootloader=4,tee=0,snp=24,microcode=219"
 _MIDDLE_OF_REPORT = 0x50  # REPORT_DATA starts there
 _PARTIAL, _FAILED = 4, 1
+_KEYS = ("issuer", "gateway")
 
 
 def main(reach: Reach) -> int:
     """Run it; the exit code is that of the last verdict."""
     say("a log, and a publisher")
     log, publisher = make_keys()
-    policy = policy_text("reference-cvm", log=log, publisher=publisher, session=True)
+    policy = policy_text("reference-cvm", log=log, publisher=publisher, path=True)
     write("policy.toml", policy)
     say("a release: the image of the reference CVM, built from pinned inputs")
     _build(log, publisher)
-    say("the publisher signs it, the log takes it, and an auditor fetches it with its proof")
-    publish_and_fetch("statement-0.9.0.json", "statement-1.0.0.json", key=log)
+    say("the keys of the private path: the gateway's, and the issuer's of anonymous tokens")
+    run("python -m pipeline.keys init @/keys --origin gateway.demo.invalid")
+    say("the publisher signs all of it, the log takes it, and an auditor fetches it with its proof")
+    beside = {f"logged-{name}": f"keys/key-configuration/{name}.json" for name in _KEYS}
+    publish_and_fetch("statement-0.9.0.json", "statement-1.0.0.json", key=log, beside=beside)
     say("the auditor builds the logged release again, twice, and compares every byte")
     options = f"--policy @/policy.toml --artifacts @/image --store {STORE} --offline"
     # The evidence that the policy wants is still to come: PARTIAL again.
@@ -70,7 +74,7 @@ def _drive(reach: Reach) -> None:
     run("python -m pipeline.platform init @/simulated --product Milan")
     write("trust-root/simulated.json", (WORK / "simulated" / "root.json").read_bytes())
     if reach is Reach.MACHINE:
-        say("it boots, proves what it is, answers; then boots that were tampered with are refused")
+        say("two of it boot, and are asked through issuer, relay and gateway; promises are tried")
         run(f"{_drive_command('@/image')} --bundle @/bundle", show=verdict)
     else:
         say("no QEMU here: its program runs in a sandbox, and nothing is measured at a boot")
@@ -79,8 +83,9 @@ def _drive(reach: Reach) -> None:
 
 
 def _drive_command(artifacts: str) -> str:
+    logged = " ".join(f"--logged-keys @/logged-{name}" for name in _KEYS)
     return (
-        f"cvm-audit drive --direct --release @/release --artifacts {artifacts}"
+        f"cvm-audit drive --release @/release --artifacts {artifacts} --keys @/keys {logged}"
         " --policy @/policy.toml --platform @/simulated --trust-root @/trust-root"
     )
 
@@ -113,6 +118,6 @@ def failures(output: str) -> str:
 
 def verdict(output: str) -> str:
     """The checks of this verb alone, and the last line: what both verdicts share comes later."""
-    own = ("rebuild.", "drive.", "session.")
+    own = ("rebuild.", "drive.", "session.", "keys.")
     lines = [line for line in output.splitlines() if any(f"  {name}" in line for name in own)]
     return "\n".join([*lines, "…", last_line(output)])

@@ -29,7 +29,7 @@ def main() -> int:
     for version in ("0.9.0", "1.0.0"):
         text = json.dumps(statement(measurement, version), indent=2)
         write(f"statement-{version}.json", text.encode())
-    policy = policy_text("toy-cvm", log=log, publisher=publisher, session=False)
+    policy = policy_text("toy-cvm", log=log, publisher=publisher, path=False)
     write("policy.toml", policy)
     publish_and_fetch("statement-0.9.0.json", "statement-1.0.0.json", key=log)
     say("a simulated machine answers a fresh nonce with a report")

@@ -88,10 +88,14 @@ def connect_socket(address: Address, *, deadline: Deadline, source: str = "") ->
 def _connect_tcp(address: tuple[str, int], deadline: Deadline, source: str) -> socket.socket:
     ours = (source, 0) if source else None
     error = OSError("no address")
-    for *_, found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+    for family, *_, found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            continue
         left = deadline.left(f"{address[0]}:{address[1]}")  # for all of its addresses together
         try:
-            return socket.create_connection(found[:2], timeout=left, source_address=ours)
+            return socket.create_connection(
+                (str(found[0]), address[1]), timeout=left, source_address=ours
+            )
         except OSError as refused:
             error = refused
     raise error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from verifier.appraisal.drive.driven import Booted, Seen, Start, Stopped, stopped
 from verifier.appraisal.drive.probes import CONTROL, UNPROVEN
+from verifier.client.tls import connected
 from verifier.drive.artifacts import Tamper, hash_table, tampered
 from verifier.drive.attempt import attempt
 from verifier.drive.corrupted_proof import corrupted_proof
@@ -20,10 +21,9 @@ from verifier.drive.level import THIS_HOST, Accelerator, accelerators
 from verifier.drive.machine import Boot, Ended, Machine, booted
 from verifier.drive.plan import Plan
 from verifier.drive.sandbox import SandboxedGuest, sandboxed
-from verifier.drive.tls_client import connected
 from verifier.errors import AuditError, FetchError, VerificationError
 
-__all__ = ["FirstBoot", "Guest", "Say", "boots_beside", "first_boot"]
+__all__ = ["FirstBoot", "Guest", "Say", "boots_beside", "first_boot", "started_guest"]
 
 Guest = Machine | SandboxedGuest
 """What runs the code of the release."""
@@ -40,8 +40,9 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstBoot:
-    """What was seen of the good boot. ``boot`` is the one that ran, None where none did.
+    """What was seen of the good boot; with more guests than one, of the worst of them.
 
+    ``boot`` is the one that ran, None where none did.
     ``qemu`` is the version of QEMU, empty without it; ``seconds`` are from the start to the end
     of the waiting.
     """
@@ -67,36 +68,51 @@ class FirstBoot:
         return self.serves or (isinstance(self.seen, Booted) and self.seen.start is Start.DECLINED)
 
 
-def first_boot(plan: Plan, use: Callable[[Guest], _T], say: Say) -> tuple[FirstBoot, _T | None]:
-    """Boot the release as strongly as this host can, and ``use`` the guest if it serves.
+def first_boot(
+    plan: Plan, use: Callable[[tuple[Guest, ...], Boot], _T], say: Say, *, guests: int
+) -> tuple[FirstBoot, _T | None]:
+    """Boot the release as strongly as this host can, and ``use`` the ``guests`` if all serve.
 
-    Raises no AuditError: what went wrong is what was seen. ``use`` must not raise one either.
+    They boot beside one another. Raises no AuditError: what went wrong is what was seen. ``use``
+    must not raise one either.
     """
     error = FetchError("boot", expected="a way to boot", got="there is none")
     first, used = _unbooted(error), None
     for accelerator in (Accelerator.BWRAP,) if plan.process else accelerators(THIS_HOST):
         say(f"{accelerator}: booting")
         # Hardware that does not work as it says is why there is a next one to try.
-        first, used = _try(plan, accelerator, use)
-        say(f"{accelerator}: {first.words}")
+        first, used = _try(plan, accelerator, use, say, guests)
         if first.is_final:
             break
     return first, used
 
 
 def _try(
-    plan: Plan, accelerator: Accelerator, use: Callable[[Guest], _T]
+    plan: Plan,
+    accelerator: Accelerator,
+    use: Callable[[tuple[Guest, ...], Boot], _T],
+    say: Say,
+    count: int,
 ) -> tuple[FirstBoot, _T | None]:
     try:
         boot = _boot(plan, accelerator)
-        with _guest(boot) as guest:
-            first = _first(boot, guest, guest.wait(plan.seconds))
-            return first, use(guest) if first.serves else None
+        with ExitStack() as stack:
+            guests = tuple(stack.enter_context(started_guest(boot)) for _ in range(count))
+            first = _first(boot, guests, [guest.wait(plan.seconds) for guest in guests])
+            say(f"{accelerator}: {first.words}")
+            return first, use(guests, boot) if first.serves else None
     except AuditError as error:
-        return _unbooted(error), None
+        first = _unbooted(error)
+        say(f"{accelerator}: {first.words}")
+        return first, None
 
 
-def _first(boot: Boot, guest: Guest, ended: Ended) -> FirstBoot:
+def _first(boot: Boot, guests: tuple[Guest, ...], ends: Sequence[Ended]) -> FirstBoot:
+    """The boot of the first guest that does not serve, or else of the slowest."""
+    guest, ended = max(
+        zip(guests, ends, strict=True),
+        key=lambda each: (each[1].start is not Start.READY, each[1].seconds),
+    )
     qemu = guest.qemu if isinstance(guest, Machine) else ""
     by = f"{boot.accelerator}, QEMU {qemu}" if qemu else str(boot.accelerator)
     words = f"{ended.words} after {ended.seconds:.1f} s, by {by}"
@@ -122,7 +138,8 @@ def _boot(plan: Plan, accelerator: Accelerator) -> Boot:
     )
 
 
-def _guest(boot: Boot) -> AbstractContextManager[Guest]:
+def started_guest(boot: Boot) -> AbstractContextManager[Guest]:
+    """The guest of ``boot`` while the block runs; raises as ``booted`` and ``sandboxed``."""
     return sandboxed(boot) if boot.accelerator is Accelerator.BWRAP else booted(boot)
 
 
@@ -175,7 +192,7 @@ def _seen(make: Callable[[], Boot], limit: float, given_up: Event) -> Seen:
 
 
 def _watched(boot: Boot, limit: float, given_up: Event) -> Booted:
-    with _guest(boot) as guest:
+    with started_guest(boot) as guest:
         ended = guest.wait(limit, given_up=given_up)
         answers = _answers_tls(guest.address)
     return Booted(start=ended.start, words=ended.words, answers=answers)

@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import sha256
 
 from verifier.appraisal.drive.appraise_drive import appraise_drive
-from verifier.appraisal.drive.driven import Done, Driven, Seen, Stopped
+from verifier.appraisal.drive.driven import Done, Driven, Seen, Stopped, Way
 from verifier.appraisal.drive.recorded import RECORD_ROLE
 from verifier.appraisal.verdict import Verdict
 from verifier.client.session import files_of_bundle
@@ -23,9 +23,10 @@ from verifier.drive.plan import Plan
 from verifier.drive.talk import Talked, talk
 from verifier.release.entry import parse_release_entry
 
-__all__ = ["Drive", "Plan", "drive_direct"]
+__all__ = ["RECORD", "Drive", "Plan", "drive_direct", "released_artifacts"]
 
-_RECORD = "drive-record.json"
+RECORD = "drive-record.json"
+"""Where a bundle has the record of the drive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +46,11 @@ def drive_direct(plan: Plan, *, say: Say) -> Drive:
     ``say`` gets a line at each step. Whatever is wrong with the release, the guest or this host is
     in the verdict, and raises nothing.
     """
-    seen: dict[str, Seen] = {"drive.artifacts": attempt(partial(_artifacts, plan))}
+    seen: dict[str, Seen] = {"drive.artifacts": attempt(partial(released_artifacts, plan))}
     first: FirstBoot | None = None
     talked: Talked | None = None
     if not isinstance(seen["drive.artifacts"], Stopped):
-        first, talked = first_boot(plan, partial(talk, plan=plan), say)
+        first, talked = first_boot(plan, lambda guests, _: talk(guests[0], plan), say, guests=1)
         seen["drive.boot"] = first.seen
         if talked is not None:
             seen |= talked.seen
@@ -60,7 +61,8 @@ def drive_direct(plan: Plan, *, say: Say) -> Drive:
     return _judged(plan, seen, first, talked)
 
 
-def _artifacts(plan: Plan) -> Done:
+def released_artifacts(plan: Plan) -> Done:
+    """Compare what is to be booted with the release. Raises VerificationError, ParseError."""
     check_artifacts(plan.artifacts, parse_release_entry(plan.entry))
     return Done(f"all {len(plan.artifacts.by_role())} are those of the release")
 
@@ -78,10 +80,10 @@ def _judged(
     )
     evidence = None if talked is None else talked.evidence
     appraisal = appraise_drive(
-        driven, evidence=evidence, policy=plan.policy, scope=plan.scope, now=plan.now
+        driven, evidence=evidence, policy=plan.policy, scope=plan.scope(Way.DIRECT), now=plan.now
     )
     bundle: Mapping[str, bytes] = {}
     if talked is not None and talked.contents:
-        contents = {**talked.contents, _RECORD: (RECORD_ROLE, appraisal.record)}
+        contents = {**talked.contents, RECORD: (RECORD_ROLE, appraisal.record)}
         bundle = files_of_bundle(contents, captured=plan.now)
     return Drive(verdict=appraisal.verdict, bundle=bundle)

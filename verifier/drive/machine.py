@@ -23,7 +23,7 @@ from verifier.drive.artifacts import Artifacts
 from verifier.drive.level import Accelerator
 from verifier.drive.monitor import Monitor
 from verifier.drive.processor import serving_processor
-from verifier.drive.programs import found_program, said_in, started
+from verifier.drive.programs import found_program, said_in, started, stop_now
 from verifier.drive.qemu import BootFiles, Shape, parse_qemu_version, qemu_command
 from verifier.drive.workplace import Workplace, unprivileged_user, workplace
 from verifier.errors import FetchError, ParseError
@@ -90,6 +90,11 @@ class Machine:
         """Where to connect."""
         return ("127.0.0.1", self.port)
 
+    @property
+    def console(self) -> Path:
+        """The file of what the guest has shown its host."""
+        return self.serial
+
     def wait(self, seconds: float, *, given_up: Event | None = None) -> Ended:
         """Wait until the guest serves or cannot, at most ``seconds`` from the start of QEMU.
 
@@ -107,6 +112,10 @@ class Machine:
             elif (dead := self._dead()) is not None:
                 return self._ended(Start.ENDED, dead)
         return self._ended(Start.SILENT, f"no sign of life in {seconds:.0f} s")
+
+    def stop(self) -> None:
+        """End the machine before its block does, as a loss of power would."""
+        stop_now(self._child)
 
     def _dead(self) -> str | None:
         try:

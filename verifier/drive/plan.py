@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verifier.appraisal.drive.driven import Scope
+from verifier.appraisal.drive.driven import Scope, Way
 from verifier.appraisal.policy import Policy
 from verifier.drive.artifacts import Artifacts
 from verifier.drive.qemu import Shape
@@ -16,36 +16,53 @@ from verifier.roots.snp_root import SnpRoot
 if TYPE_CHECKING:  # loads the library of Sigstore
     from verifier.release.sigstore_bundle import TrustedRoot
 
-__all__ = ["Plan"]
+__all__ = ["PathPlan", "Plan", "Rules"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One drive. ``seconds`` bounds the first boot.
-
-    ``process`` boots nothing: the image's program runs in a sandbox of this host. ``tamper`` also
-    boots what must be refused.
+class Rules:
+    """Which release has to answer (``entry``), and what its evidence is judged by.
 
     ``policy_text`` is the policy's file, which the bundle records. ``crl`` (DER) goes into the
-    bundle, None for none. ``platform`` is the folder of the simulated platform.
+    bundle, None for none. ``now`` is the instant of every judgement.
     """
 
-    artifacts: Artifacts
     entry: bytes
-    proof: bytes
-    shape: Shape
-    platform: Path
     policy: Policy
     policy_text: bytes
     crl: bytes | None
     roots: tuple[SnpRoot, ...]
     trusted_root: TrustedRoot | None
     now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathPlan(Rules):
+    """A path to be started. ``keys`` is a folder of ``pipeline.keys init``, which is only read.
+
+    ``logged`` are folders with ``entry.json`` and ``entry.tlog-proof`` of its configurations.
+    """
+
+    keys: Path
+    logged: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Rules):
+    """Boots of a release. ``seconds`` bounds the first one; ``proof`` is handed to the guest.
+
+    ``process`` boots nothing: the image's program runs in a sandbox of this host. ``tamper`` also
+    boots what must be refused. ``platform`` is the folder of the simulated platform.
+    """
+
+    artifacts: Artifacts
+    proof: bytes
+    shape: Shape
+    platform: Path
     seconds: float
     process: bool
     tamper: bool
 
-    @property
-    def scope(self) -> Scope:
-        """What of a drive is to be tried."""
-        return Scope(machine=not self.process, boots=self.tamper)
+    def scope(self, way: Way) -> Scope:
+        """What of a drive is to be tried that goes this ``way`` to the guest."""
+        return Scope(machine=not self.process, boots=self.tamper, way=way)

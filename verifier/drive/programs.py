@@ -16,7 +16,7 @@ from pathlib import Path
 from verifier.drive import tied
 from verifier.errors import FetchError
 
-__all__ = ["found_program", "read_line", "said_in", "started"]
+__all__ = ["found_program", "read_line", "said_in", "started", "stop_now"]
 
 _ERRORS_SHOWN = 400
 _MAX_LINE = 4096
@@ -62,9 +62,15 @@ def started(
         try:
             yield child
         finally:
-            # Nobody else reaps the child, so while it is unreaped the group is still its own.
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
+            stop_now(child)
+
+
+def stop_now(child: subprocess.Popen[bytes]) -> None:
+    """Kill a program that ``started`` runs, with its group, and wait until it is gone."""
+    # Nobody else reaps the child, so while it is unreaped the group is still its own.
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def read_line(child: subprocess.Popen[bytes], *, seconds: float) -> str | None:

@@ -17,7 +17,7 @@ from threading import Event
 from verifier.appraisal.drive.driven import Start
 from verifier.drive import bridge
 from verifier.drive.machine import Boot, Ended, read_state, serve_processor
-from verifier.drive.programs import found_program, said_in, started
+from verifier.drive.programs import found_program, said_in, started, stop_now
 from verifier.drive.workplace import unprivileged_user, workplace
 from verifier.release.newc import CpioEntry, parse_newc
 
@@ -40,6 +40,11 @@ class SandboxedGuest:
     _errors: Path
     _child: subprocess.Popen[bytes]
 
+    @property
+    def console(self) -> Path:
+        """The file of what the guest has shown its host."""
+        return self._errors
+
     def wait(self, seconds: float, *, given_up: Event | None = None) -> Ended:
         """Wait until the guest serves or cannot, at most ``seconds`` from its start.
 
@@ -55,6 +60,10 @@ class SandboxedGuest:
                 return self._ended(Start.ENDED, f"the sandbox ended: {said_in(self._errors)}")
             time.sleep(_TICK)
         return self._ended(Start.SILENT, f"no sign of life in {seconds:.0f} s")
+
+    def stop(self) -> None:
+        """End the guest before its block does, with everything in the sandbox."""
+        stop_now(self._child)
 
     def _ended(self, start: Start, words: str) -> Ended:
         return Ended(start, words, time.monotonic() - self.since)

@@ -15,12 +15,12 @@ from verifier.client.session import (
     collect_evidence,
     files_of_bundle,
 )
+from verifier.client.tls import TlsClient, connected
 from verifier.drive.attempt import attempt
 from verifier.drive.boots import Guest
 from verifier.drive.challenge import Asked, make_challenge, pose
 from verifier.drive.machine import Machine
 from verifier.drive.plan import Plan
-from verifier.drive.tls_client import TlsClient, connected
 from verifier.errors import AuditError
 from verifier.evidence.snp_report import parse_report
 from verifier.library import NotVerifiedError, verify_bundle
@@ -33,7 +33,7 @@ from verifier.measurement.sev_snp import (
 )
 from verifier.wire.attested_tls import EvidenceAnswer
 
-__all__ = ["Talked", "talk"]
+__all__ = ["Talked", "compare_measurement", "compare_release", "talk"]
 
 _EXCHANGE_SECONDS = 60.0
 
@@ -97,19 +97,24 @@ def _judged(
 def _asked(
     guest: Guest, plan: Plan, answer: EvidenceAnswer, session: AttestedSession
 ) -> Mapping[str, Seen]:
-    seen: dict[str, Seen] = {"drive.release": _released(plan, answer)}
+    seen: dict[str, Seen] = {"drive.release": compare_release(plan.entry, answer.release_entry)}
     if isinstance(guest, Machine):  # a sandbox measures nothing that it runs
-        seen["drive.measurement"] = attempt(lambda: _measured(plan, guest, answer))
+        seen["drive.measurement"] = attempt(lambda: compare_measurement(plan, guest, answer.report))
     seen["drive.answer"] = attempt(lambda: _answered(guest, session))
     return seen
 
 
-def _released(plan: Plan, answer: EvidenceAnswer) -> Compared:
-    expected, got = (sha256(entry).hexdigest() for entry in (plan.entry, answer.release_entry))
+def compare_release(ours: bytes, theirs: bytes) -> Compared:
+    """The entry that has to answer, beside the one that the guest serves under."""
+    expected, got = (sha256(entry).hexdigest() for entry in (ours, theirs))
     return Compared(expected=expected, got=got, source="release-entry")
 
 
-def _measured(plan: Plan, machine: Machine, answer: EvidenceAnswer) -> Compared:
+def compare_measurement(plan: Plan, machine: Machine, report: bytes) -> Compared:
+    """The measurement predicted from the booted bytes, beside the one in ``report``.
+
+    Raises ParseError.
+    """
     # The release may have many rows; this is the one of the very bytes that were booted.
     inputs = launch_inputs_from_binaries(
         firmware=plan.artifacts.firmware,
@@ -121,7 +126,7 @@ def _measured(plan: Plan, machine: Machine, answer: EvidenceAnswer) -> Compared:
         guest_features=SNP_ACTIVE,
         vmm=Vmm.QEMU,
     )
-    reported, measured = parse_report(answer.report).measurement, machine.measurement
+    reported, measured = parse_report(report).measurement, machine.measurement
     got = reported.hex()
     if measured not in (None, reported):
         got += f"; the simulated processor measured {measured.hex()}"

@@ -228,9 +228,7 @@ class Tap:
 def _connect(target: Address, source: str) -> socket.socket:
     """From the address that the tap was reached from: who is behind it must see no other."""
     if isinstance(target, tuple):
-        return socket.create_connection(
-            target, timeout=_TARGET_SECONDS, source_address=(source, 0)
-        )
+        return socket.create_connection(target, timeout=_TARGET_SECONDS, source_address=(source, 0))
     far = socket.socket(socket.AF_UNIX)
     try:
         far.settimeout(_TARGET_SECONDS)

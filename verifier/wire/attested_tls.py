@@ -3,7 +3,8 @@
 After the handshake the client posts a nonce of 32 bytes, and the answer is an *evidence answer*:
 ``MAGIC`` and six fields, each behind its length (4 bytes, big-endian): role, attestation report,
 certificate table, release entry, proof of the release, sealing key. The report's REPORT_DATA binds
-the session and that key (``verifier.evidence.report_data``). Source: design section 6; docs/spec/attested-tls.md.
+the session and that key (``verifier.evidence.report_data``). Source: design section 6;
+docs/spec/attested-tls.md.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class EvidenceAnswer:
 
     ``report`` has 1184 bytes. ``certificate_table`` may be empty: then the client needs another
     source for the certificate of the key that signed the report. ``release_entry`` and
-    ``release_proof`` are the logged bytes and their ``.tlog-proof``. ``sealing_key`` (1216 bytes) is
-    what requests of this session are sealed to.
+    ``release_proof`` are the logged bytes and their ``.tlog-proof``. ``sealing_key`` (1216 bytes)
+    is what requests of this session are sealed to.
     """
 
     role: str

@@ -29,6 +29,7 @@ from verifier.tlog.strict import excerpt, parse_utf8
 
 __all__ = [
     "BUCKETS",
+    "MAX_RESPONSE",
     "MAX_SEALED",
     "PATH",
     "SEALED_MEDIA_TYPE",
@@ -65,6 +66,9 @@ _OVERHEAD = _KEM.enc_length() + 16  # the encapsulation and the tag of AES-GCM
 
 MAX_SEALED = BUCKETS[-1] + _OVERHEAD
 """Most bytes of a sealed request or response."""
+
+MAX_RESPONSE = BUCKETS[-1] - 6
+"""Most bytes of the content of a response: beside it there are its length and its status."""
 
 _REQUEST = b"cvm-audit/sealed/request/v1\x00"
 _RESPONSE = b"cvm-audit/sealed/response/v1\x00"

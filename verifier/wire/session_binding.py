@@ -45,8 +45,9 @@ _WHAT = "session binding"
 class SessionBinding:
     """A session as its client saw it; believed by no one else.
 
-    ``exporter``, ``nonce``, ``spki_sha256`` and ``sealing_key_sha256`` have 32 bytes. ``certificate`` is the DER that the
-    server showed; whether ``spki_sha256`` is of its SubjectPublicKeyInfo is not yet checked.
+    ``exporter``, ``nonce``, ``spki_sha256`` and ``sealing_key_sha256`` have 32 bytes.
+    ``certificate`` is the DER that the server showed; whether ``spki_sha256`` is of its
+    SubjectPublicKeyInfo is not yet checked.
     """
 
     exporter: bytes

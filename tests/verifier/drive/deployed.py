@@ -26,7 +26,7 @@ from tests.running import ROOT
 from tests.synthetic_amd import START, ca_keys
 from verifier.appraisal.policy import Policy, parse_policy
 from verifier.client.session import SessionEvidence, collect_evidence
-from verifier.drive.tls_client import TlsClient, connected
+from verifier.client.tls import TlsClient, connected
 from verifier.errors import FetchError
 from verifier.evidence.simulated_root import parse_simulated_root
 from verifier.evidence.tcb import Product

@@ -15,6 +15,7 @@ from tests.ovmf_image import build_ovmf
 from tests.verifier.drive.deployed import policy
 from tests.verifier.drive.test_drive_machine import ARTIFACTS, SHAPE
 from verifier.appraisal.drive.appraise_drive import left_out, required_of_drive
+from verifier.appraisal.drive.driven import Way
 from verifier.appraisal.findings import FindingClass, Status
 from verifier.appraisal.verdict import Outcome
 from verifier.drive.artifacts import FILES, Artifacts
@@ -143,10 +144,10 @@ def test_without_a_measured_boot_nothing_can_be_verified(
 ) -> None:
     # Whoever reads the last line or the exit code alone must not take a program for a launch.
     made = plan(tmp_path, process=process, tamper=tamper)
-    unproven = left_out(made.scope)
+    unproven = left_out(made.scope(Way.DIRECT))
     assert ("release.measurement" in unproven) == process
     assert ("drive.measurement" in unproven) == process
     assert ("drive.tamper.kernel" in unproven) == (process or not tamper)
     assert ("drive.refuses_unproven" in unproven) == (not tamper)
-    assert set(unproven) & set(required_of_drive(made.scope)) == set()
+    assert set(unproven) & set(required_of_drive(made.scope(Way.DIRECT))) == set()
     assert (unproven == ()) == (tamper and not process)

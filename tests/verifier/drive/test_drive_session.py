@@ -30,8 +30,8 @@ from tests.verifier.drive.deployed import (
 )
 from verifier.appraisal.verdict import Outcome
 from verifier.client.session import AttestedSession, SessionEvidence, collect_evidence
+from verifier.client.tls import connected
 from verifier.drive.challenge import make_challenge, pose
-from verifier.drive.tls_client import connected
 from verifier.errors import AuditError, FetchError, ParseError, VerificationError
 from verifier.evidence.snp_report import parse_report
 from verifier.library import NotVerifiedError

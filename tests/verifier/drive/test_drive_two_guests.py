@@ -21,8 +21,8 @@ from tests.verifier.measurement.test_measurement_differential import theirs
 from verifier.appraisal.drive.driven import Start
 from verifier.appraisal.verdict import Outcome, Verdict
 from verifier.client.session import SessionEvidence
+from verifier.client.tls import TlsClient
 from verifier.drive.machine import Machine, booted
-from verifier.drive.tls_client import TlsClient
 from verifier.evidence.snp_report import parse_report
 from verifier.measurement.sev_snp import VCPU_SIGNATURES, Vmm
 from verifier.wire.attested_tls import (

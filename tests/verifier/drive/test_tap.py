@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +189,33 @@ def test_a_recording_outlives_its_tap(echo: Echo) -> None:
     (recording,) = tap.recordings()
     assert recording.content(Direction.THERE) == b"x"
     assert recording.closed is not None
+
+
+def test_a_tap_reaches_a_unix_socket_and_can_be_moved(echo: Echo, tmp_path: Path) -> None:
+    door = tmp_path / "door"
+    with socket.socket(socket.AF_UNIX) as listener, tapping(limit=_LIMIT) as tap:
+        listener.bind(str(door))
+        listener.listen()
+        with pytest.raises(ValueError, match="no target is known yet"):
+            tap.move_to(door)
+        tap.forward_to(echo.address)
+        tap.move_to(door)
+        with connected(tap) as client:
+            client.sendall(b"moved")
+            behind, _ = listener.accept()
+            with behind:
+                assert received(behind, 5) == b"moved"
+        tap.move_to(tmp_path / "nobody")
+        with connected(tap) as client:
+            assert client.recv(1) == b""
+
+
+def test_whoever_is_behind_a_tap_sees_the_address_of_whoever_is_before_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, tapping(limit=_LIMIT) as tap:
+        tap.forward_to(listener.getsockname())
+        from_ = ("127.0.0.7", 0)
+        with socket.create_connection(tap.address, timeout=_SECONDS, source_address=from_):
+            behind, peer = listener.accept()
+            with behind:
+                assert peer[0] == "127.0.0.7"
+        assert tap.recordings()[0].peer[0] == "127.0.0.7"

@@ -32,8 +32,9 @@ DRIVE_PATH = (
     ),
     Explanation(
         check="drive.path.canary",
-        proves="A marked text that a client sent was found, in no common encoding, in what passed "
-        "any hop, nor in anything that a role wrote to its folder.",
+        proves="Random words that a client sent in every kind of request were nowhere in what "
+        "passed any hop, nor in any file of a role, in none of the usual spellings, packed or not. "
+        "The files of the roles have no piece of the sealed messages either.",
         does_not_prove="That no role keeps it in a form that was not searched for, or sends it "
         "elsewhere by a way that has no tap.",
         fails_when="A role writes down or passes on what it must not be able to read, or the "
@@ -43,10 +44,10 @@ DRIVE_PATH = (
     ),
     Explanation(
         check="drive.path.memory",
-        proves="The marked text was not in the memory of key CDN, issuer, relay or gateway after "
-        "the session.",
-        does_not_prove="That it never was, or anything of a machine that was not looked at. What "
-        "the CVM has in its memory no probe sees.",
+        proves="While its session was open, a client's words were in no writable memory of key "
+        "CDN, issuer, relay or gateway.",
+        does_not_prove="That they never were, or are in no other program. What the CVM has in its "
+        "memory no probe sees.",
         fails_when="A role holds a text that it must not be able to read. Where the memory of a "
         "process may not be read, the check is not determined instead.",
         do="Look at the role whose memory is named.",
@@ -54,8 +55,10 @@ DRIVE_PATH = (
     ),
     Explanation(
         check="drive.path.token_replay",
-        proves="A token that had opened a tunnel did not open another one.",
-        does_not_prove="That a second gateway with a store of its own refuses it, too.",
+        proves="A token that had opened a tunnel did not open another one: not by the same bytes, "
+        "while the tunnel was open or after, and not in a new request.",
+        does_not_prove="That a second gateway with a store of its own refuses it, too, or that the "
+        "store outlives the gateway.",
         fails_when="The gateway does not write down which tokens were spent, or writes it down "
         "too late.",
         do="Look at the gateway's store of spent tokens.",
@@ -114,9 +117,10 @@ DRIVE_PATH = (
     ),
     Explanation(
         check="drive.path.stateless",
-        proves="A second session with the same CVM, asked about what the first one had told, "
-        "answered as if nobody had told it anything.",
-        does_not_prove="That nothing was kept where no answer comes from.",
+        proves="A second session, of another client and of the same one, asked the CVM about what "
+        "the first one had told, and was answered as if nobody had told it anything.",
+        does_not_prove="That nothing was kept where no answer comes from. In somebody else's "
+        "deployment nobody sees which CVM a session reached; it may have been another one.",
         fails_when="The CVM keeps a conversation after its session.",
         do="Do not use the release: what one user says another one may hear.",
         attacks=("ATK-088",),
@@ -132,8 +136,9 @@ DRIVE_PATH = (
     Explanation(
         check="drive.path.forward_secrecy",
         proves="With every long-lived private key of the roles at hand, what was recorded before "
-        "opened as far as the TLS records of the session, and no further.",
-        does_not_prove="That the keys of the session were forgotten, or that nobody recorded them.",
+        "opened as far as TLS 1.3 whose keys were agreed on with fresh shares, and no further.",
+        does_not_prove="That both ends forgot the keys of the session, or that the CVM's "
+        "randomness is good.",
         fails_when="The session can be opened by a key that outlives it.",
         do="Look at which key opened what.",
         attacks=("ATK-089",),

@@ -1,0 +1,1 @@
+"""The probes of the private path. Each sees; ``verifier.appraisal.drive`` judges what was seen."""
