@@ -71,8 +71,9 @@ def test_the_surface_is_what_it_says() -> None:
         "AMD_ROOTS", "AttestedClient", "AuditError", "Deployment", "DirectEndpoint", "Feature",
         "FeatureOffError", "FetchError", "Finding", "FindingClass", "NotVerifiedError", "Outcome",
         "ParseError", "Policy", "PolicyError", "PrivatePath", "Status", "UnsupportedError",
-        "Verdict", "VerificationError", "Verified", "__version__", "appraise_bundle", "appraise_report",
-        "load_policy", "load_simulated_root", "parse_policy", "verify_bundle", "verify_report",
+        "Verdict", "VerificationError", "Verified", "__version__", "appraise_bundle",
+        "appraise_report", "load_policy", "load_simulated_root", "parse_policy", "verify_bundle",
+        "verify_report",
     ]  # fmt: skip
     assert verifier.__all__ == surface
     assert set(surface) <= set(dir(verifier))
