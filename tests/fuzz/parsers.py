@@ -40,7 +40,14 @@ from verifier.report.json import render_json
 from verifier.tlog.proof import parse_tlog_proof
 
 # What keyword-only arguments without default are given.
-_ARGUMENTS: dict[str, Any] = {"what": "fuzzed", "width": 3, "padded": True, "size": 32, "offset": 0}
+_ARGUMENTS: dict[str, Any] = {
+    "what": "fuzzed",
+    "width": 3,
+    "padded": True,
+    "size": 32,
+    "offset": 0,
+    "logged": (),
+}
 
 
 @dataclass(frozen=True)
