@@ -35,6 +35,13 @@ from verifier.appraisal.builtin_policies import BUILT_IN
 from verifier.errors import AuditError
 from verifier.evidence.bundle import MANIFEST
 from verifier.evidence.bundle_tar import encode_bundle_tar
+from verifier.evidence.drive_record import (
+    Accelerator,
+    DriveRecord,
+    Level,
+    RecordedCheck,
+    encode_drive_record,
+)
 from verifier.measurement.sev_snp import encode_launch_inputs
 from verifier.report.json import render_json
 from verifier.tlog.proof import parse_tlog_proof
@@ -48,6 +55,24 @@ _ARGUMENTS: dict[str, Any] = {
     "offset": 0,
     "logged": (),
 }
+
+
+_DEPLOYMENT = {
+    "authority": "gateway.invalid",
+    "issuer": "http://127.0.0.1:1",
+    "issuerName": "issuer.gateway.invalid",
+    "keyCdn": "http://127.0.0.1:2",
+    "relay": "http://127.0.0.1:3",
+    "schema": "cvm-audit/deployment/v1",
+}
+_DRIVE = DriveRecord(
+    level=Level.PROCESS,
+    accelerator=Accelerator.BWRAP,
+    qemu="",
+    release=bytes(32),
+    report=None,
+    checks=(RecordedCheck("drive.boot", "pass", "a guest that serves", "READY"),),
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +168,11 @@ def seeds() -> tuple[bytes, ...]:
         b'{"a": [1, {"b": null}]}',
         b'{"turn": "Who?", "messages": [{"from": "Ana", "text": "Me."}]}',
         b'{"reply": "Ana: Me."}',
+        b"https://relay.invalid:8443",
+        b"QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)",
+        b'{"keyId": 1, "secret": "' + b"5a" * 32 + b'"}',
+        json.dumps(_DEPLOYMENT).encode(),
+        encode_drive_record(_DRIVE),
         bytes([53, 0, 0, 0, 0, 0, 0, 0])
         + b'{"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}ab',
         b"",
