@@ -17,6 +17,7 @@ __all__ = ["main"]
 _FLOOR = "Milan:bootloader=4,tee=0,snp=24,microcode=219"
 _MIDDLE_OF_REPORT = 0x50  # REPORT_DATA starts there
 _PARTIAL, _FAILED = 4, 1
+_CHAT = "tests/verifier/wire/workload/chats/trip_en.txt"
 _KEYS = ("issuer", "gateway")
 
 
@@ -75,10 +76,12 @@ def _drive(reach: Reach) -> None:
     write("trust-root/simulated.json", (WORK / "simulated" / "root.json").read_bytes())
     if reach is Reach.MACHINE:
         say("two of it boot, and are asked through issuer, relay and gateway; promises are tried")
-        run(f"{_drive_command('@/image')} --bundle @/bundle", show=verdict)
+        run(f"{_drive_command('@/image')} --chat {_CHAT} --bundle @/bundle", show=verdict)
     else:
         say("no QEMU here: its program runs in a sandbox, and nothing is measured at a boot")
-        drive = f"{_drive_command('@/image')} --process --no-tamper --bundle @/bundle"
+        drive = (
+            f"{_drive_command('@/image')} --process --no-tamper --chat {_CHAT} --bundle @/bundle"
+        )
         run(drive, expect=(_PARTIAL,), show=verdict)
 
 

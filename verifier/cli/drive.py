@@ -22,12 +22,14 @@ from verifier.cli.judging import (
 )
 from verifier.cli.telling import tell, telling
 from verifier.drive.artifacts import read_artifacts
+from verifier.drive.chat_file import MAX_CHAT, parse_chat
 from verifier.drive.plan import PathPlan, Plan, Rules
 from verifier.drive.qemu import Shape
 from verifier.errors import ParseError, PolicyError
 from verifier.evidence.bundle_tar import encode_bundle_tar
 from verifier.measurement.sev_snp import VCPU_SIGNATURES
 from verifier.tlog.strict import parse_utf8
+from verifier.wire.service import SummaryRequest
 
 if TYPE_CHECKING:  # loads TLS, an extra
     from verifier.client.deployment import Deployment
@@ -71,6 +73,9 @@ _MAX_ACCOUNTS = 4096  # bytes of the file
 )
 @click.option("--process", is_flag=True, help="No machine: the program in a sandbox (PARTIAL).")
 @click.option("--crl", type=_FILE, help="CRL of the vendor (DER), for policies that ask for one.")
+@click.option(
+    "--chat", type=_FILE, help="Lines 'Name: text', also summarised; it stands in the verdict."
+)
 @click.option("--bundle", type=click.Path(path_type=Path), help="New folder or NAME.tar for it.")
 @click.option("--vcpus", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--vcpu-type", default="EPYC-Milan", show_default=True, help="QEMU vCPU type.")
@@ -148,7 +153,7 @@ def _again(options: Mapping[str, Any], bundle: Path | None) -> tuple[str, ...]:
     """How to judge again: the evidence that is kept, or else the whole drive."""
     if bundle is not None:
         return ("verify", str(bundle), "--policy", options["policy"])
-    files = ("release", *_BOOTS, "policy", "keys", *_ELSEWHERE, "crl")
+    files = ("release", *_BOOTS, "policy", "keys", *_ELSEWHERE, "crl", "chat")
     numbers = ("vcpus", "vcpu_type", "memory", "seconds")
     given = [
         word
@@ -180,7 +185,17 @@ def _rules(judging: Judging, options: Mapping[str, Any]) -> Rules:
         roots=load_roots(judging.trust_root),
         trusted_root=load_trusted_root(judging.trust_root, policy),
         now=judging.instant,
+        chat=_chat(options["chat"]),
     )
+
+
+def _chat(path: Path | None) -> SummaryRequest | None:
+    if path is None:
+        return None
+    try:
+        return parse_chat(read_file(path, limit=MAX_CHAT))
+    except ParseError as error:  # the auditor's own file
+        raise PolicyError(error.what, expected=error.expected, got=error.got) from None
 
 
 def _plan(judging: Judging, options: Mapping[str, Any]) -> Plan:

@@ -19,7 +19,7 @@ from verifier.wire.workload.chat import START, chat
 from verifier.wire.workload.rewrite import rewrite
 from verifier.wire.workload.summary import summarise
 
-__all__ = ["Asked", "Challenge", "make_challenge", "pose"]
+__all__ = ["Asked", "Challenge", "make_challenge", "pose", "pose_chat"]
 
 _VOCABULARY = """
 boat bread bridge brother cat coffee cousin dinner doctor dog film garden holiday house
@@ -78,6 +78,19 @@ def pose(session: Asked, challenge: Challenge) -> int:
         state, reply = chat(state, turn)
         _compare(f"turn {number} of a chat", (session.chat(turn),), (reply,))
     return 1 + len(challenge.rewrites) + len(challenge.turns)
+
+
+def pose_chat(session: Asked, chat: SummaryRequest | None) -> str:
+    """Have ``chat`` summarised and compared with its prediction; words that say so, or none.
+
+    Raises VerificationError for another summary.
+    """
+    if chat is None:
+        return ""
+    answered = session.summarise(chat)
+    _compare("summary of the chat", answered, summarise(chat))
+    lines = " / ".join(answered)
+    return f"; as predicted, {len(chat.messages)} messages in {len(answered)} sentences: {lines}"
 
 
 def _conversation() -> tuple[Message, ...]:

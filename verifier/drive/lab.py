@@ -18,6 +18,7 @@ from verifier.appraisal.policy import Policy
 from verifier.client.client import AttestedClient
 from verifier.client.web import Url
 from verifier.drive.tap import Tap
+from verifier.wire.service import SummaryRequest
 
 __all__ = [
     "AS_RECEIVED",
@@ -94,8 +95,8 @@ class Lab:
 
     ``consoles`` are the files of what each CVM has shown its host, none where somebody else runs
     it. ``restart_cvm`` ends CVM n and boots it again behind the same tap; it raises AuditError
-    where that does not serve. ``secrets_of_roles`` are the long-lived private keys of the roles by
-    name, to be asked for only after a session has ended.
+    where that does not serve. ``chat`` is one more thing to ask. ``secrets_of_roles`` are the
+    long-lived private keys of the roles by name, to be asked for only after a session has ended.
     """
 
     policy: Policy
@@ -108,6 +109,7 @@ class Lab:
     consoles: Callable[[], tuple[Path, ...]]
     restart_cvm: Callable[[int], None] | None
     secrets_of_roles: Callable[[], Mapping[str, bytes]] | None
+    chat: SummaryRequest | None = None
 
     @property
     def is_watched(self) -> bool:

@@ -48,6 +48,7 @@ def watched_lab(
         consoles=consoles,
         restart_cvm=restart,
         secrets_of_roles=path.secrets_of_roles,
+        chat=rules.chat,
     )
 
 
@@ -65,6 +66,7 @@ def distant_lab(rules: Rules, deployment: Deployment, *, bearers: Sequence[str])
         consoles=tuple,
         restart_cvm=None,
         secrets_of_roles=None,
+        chat=rules.chat,
     )
 
 

@@ -12,6 +12,7 @@ from verifier.appraisal.policy import Policy
 from verifier.drive.artifacts import Artifacts
 from verifier.drive.qemu import Shape
 from verifier.roots.snp_root import SnpRoot
+from verifier.wire.service import SummaryRequest
 
 if TYPE_CHECKING:  # loads the library of Sigstore
     from verifier.release.sigstore_bundle import TrustedRoot
@@ -24,7 +25,8 @@ class Rules:
     """Which release has to answer (``entry``), and what its evidence is judged by.
 
     ``policy_text`` is the policy's file, which the bundle records. ``crl`` (DER) goes into the
-    bundle, None for none. ``now`` is the instant of every judgement.
+    bundle, None for none. ``now`` is the instant of every judgement. ``chat`` is one more thing to
+    ask: its summary stands in the verdict and in the record.
     """
 
     entry: bytes
@@ -34,6 +36,7 @@ class Rules:
     roots: tuple[SnpRoot, ...]
     trusted_root: TrustedRoot | None
     now: datetime
+    chat: SummaryRequest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

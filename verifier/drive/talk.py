@@ -18,7 +18,7 @@ from verifier.client.session import (
 from verifier.client.tls import TlsClient, connected
 from verifier.drive.attempt import attempt
 from verifier.drive.boots import Guest
-from verifier.drive.challenge import Asked, make_challenge, pose
+from verifier.drive.challenge import Asked, make_challenge, pose, pose_chat
 from verifier.drive.machine import Machine
 from verifier.drive.plan import Plan
 from verifier.errors import AuditError
@@ -32,6 +32,7 @@ from verifier.measurement.sev_snp import (
     launch_inputs_from_binaries,
 )
 from verifier.wire.attested_tls import EvidenceAnswer
+from verifier.wire.service import SummaryRequest
 
 __all__ = ["Talked", "compare_measurement", "compare_release", "talk"]
 
@@ -100,7 +101,7 @@ def _asked(
     seen: dict[str, Seen] = {"drive.release": compare_release(plan.entry, answer.release_entry)}
     if isinstance(guest, Machine):  # a sandbox measures nothing that it runs
         seen["drive.measurement"] = attempt(lambda: compare_measurement(plan, guest, answer.report))
-    seen["drive.answer"] = attempt(lambda: _answered(guest, session))
+    seen["drive.answer"] = attempt(lambda: _answered(guest, session, plan.chat))
     return seen
 
 
@@ -133,7 +134,8 @@ def compare_measurement(plan: Plan, machine: Machine, report: bytes) -> Compared
     return Compared(expected=launch_digest(inputs).hex(), got=got, source="snp-report")
 
 
-def _answered(guest: Guest, session: Asked) -> Done:
+def _answered(guest: Guest, session: Asked, chat: SummaryRequest | None) -> Done:
     asked = pose(session, make_challenge())
+    summary = pose_chat(session, chat)
     seconds = time.monotonic() - guest.since
-    return Done(f"{asked} of {asked} as predicted, {seconds:.1f} s after the start")
+    return Done(f"{asked} of {asked} as predicted, {seconds:.1f} s after the start{summary}")

@@ -231,7 +231,7 @@ def test_only_an_end_is_weather(deployed: Deployment) -> None:
 
 
 def test_a_wrong_answer_is_a_failure(deployed: Deployment) -> None:
-    seen = attempt(lambda: _answered(machine(deployed.ports[0]), Liar("summaries")))
+    seen = attempt(lambda: _answered(machine(deployed.ports[0]), Liar("summaries"), None))
     assert isinstance(seen, Stopped)
     assert (seen.cls, seen.got) == (
         FindingClass.SECURITY,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from verifier.appraisal.drive.driven import Done, Seen
 from verifier.drive.attempt import attempt
-from verifier.drive.challenge import make_challenge, pose
+from verifier.drive.challenge import make_challenge, pose, pose_chat
 from verifier.drive.lab import Lab
 from verifier.drive.probes.asking import ClientAsked
 
@@ -21,4 +21,5 @@ def probe_answer(lab: Lab) -> Mapping[str, Seen]:
 def _answered(lab: Lab) -> Done:
     with lab.new_client() as client:
         asked = pose(ClientAsked(client), make_challenge())
-    return Done(f"{asked} of {asked} as predicted, through relay and gateway")
+        summary = pose_chat(ClientAsked(client), lab.chat)
+    return Done(f"{asked} of {asked} as predicted, through relay and gateway{summary}")
