@@ -81,6 +81,10 @@ bench-reads: $(STAMP) ## how fast a running log is read, beside nginx if that is
 bench-boot: $(STAMP) ## how long the image takes to build, boot and answer, and its memory
 	@$(PY) -m benchmarks.drive_boot $(ARGS)
 
+.PHONY: bench-path
+bench-path: $(STAMP) ## how fast the private path answers, beside plain HTTP, and its memory
+	@$(PY) -m benchmarks.path_load $(ARGS)
+
 .PHONY: relock
 relock: $(STAMP) ## resolve pyproject.toml anew into requirements/*.lock
 	@echo "==> installing the resolver"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +30,10 @@ if TYPE_CHECKING:  # imports most of the project, which few tests need
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# A shell starts what runs in its background without Ctrl-C, and every child inherits that. Tests
+# that send it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _VECTORS = Path(__file__).resolve().parents[2] / "shared" / "vectors"
 _ADDRESSED = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")

@@ -89,11 +89,12 @@ def make_world(folder: Path, keys: PathKeys) -> World:
 class Cvm:
     """A node on a simulated processor that measured what it was told to.
 
-    ``console`` is the file that its host reads.
+    ``console`` is the file that its host reads, ``process_id`` that of its program.
     """
 
     address: Address
     console: Path
+    process_id: int
 
 
 @contextlib.contextmanager
@@ -131,7 +132,7 @@ def running_cvm(
         assert processor.stdout is not None
         assert processor.stdout.readline().strip() == measurement.hex()
         with _shown_on(console, module, *words, *more) as node:
-            yield Cvm((LOOPBACK, _port(state, node)), console)
+            yield Cvm((LOOPBACK, _port(state, node)), console, node.pid)
 
 
 @contextlib.contextmanager
