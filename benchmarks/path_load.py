@@ -6,8 +6,8 @@ Starts every role and two nodes as processes, and two plain HTTP servers that an
 requests with the same workload. In each round the clients, each a thread with one request under
 way, send their part of the requests to the plain servers, then to the nodes directly, then through
 the path; every client has a new session in every round. Each request is the same summary of a chat,
-and an answer that is not the predicted one is an error, as one that does not come. With an error
-the exit code is 1.
+and an answer that is not the predicted one is an error, as one that does not come. With an error,
+or a connection that failed and that a client replaced by itself, the exit code is 1.
 
 Load and servers share this machine, so milliseconds are those of its cores under this load;
 ``x plain`` and ``x direct`` are ratios of the same quantile in the same run. ``session`` is what
@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -45,29 +46,21 @@ from benchmarks.log_load import started
 from tests import making
 from tests.evil.world import Address, World, make_world, running_cvm
 from tests.pipeline.roles import AUTHORITY, ISSUER_NAME, make_keys, run_keys, running
+from verifier.appraisal.policy import Policy
 from verifier.client.client import AttestedClient
+from verifier.client.deadline import Deadline
 from verifier.client.deployment import Deployment
-from verifier.client.endpoint import DirectEndpoint, Endpoint
+from verifier.client.endpoint import DirectEndpoint, Endpoint, Opened
 from verifier.client.feature import Feature
 from verifier.client.path import PrivatePath
 from verifier.errors import AuditError
-from verifier.wire.service import (
-    JSON_MEDIA_TYPE,
-    MAX_ANSWER,
-    SUMMARY_PATH,
-    Message,
-    SummaryRequest,
-    encode_summary_answer,
-    encode_summary_request,
-    parse_summary_answer,
-    parse_summary_request,
-)
+from verifier.wire import service
+from verifier.wire.service import Message, SummaryRequest
 from verifier.wire.workload.summary import summarise
 
 LOOPBACK, SECONDS, NODES = "127.0.0.1", 60.0, 2
 PLAIN, DIRECT, PATH = "plain HTTP", "node directly", "private path"
-SHOWN_ERRORS = 5
-SENTENCES = 3
+SHOWN_ERRORS, SENTENCES = 5, 3
 _WHO = ("Ada", "Ben", "Chidi", "Dora", "Emeka")
 _WHAT = ("train", "hall", "cake", "projector", "budget", "poster", "van")
 _DOES = ("books", "pays for", "looks after", "asks about", "cannot find", "changes")
@@ -117,12 +110,30 @@ class PlainClient:
 
     def summarise(self, messages: Sequence[tuple[str, str]], *, sentences: int) -> tuple[str, ...]:
         request = SummaryRequest(tuple(Message(*each) for each in messages), sentences)
-        fields = {"Content-Type": JSON_MEDIA_TYPE}
-        self._connection.request("POST", SUMMARY_PATH, encode_summary_request(request), fields)
-        return parse_summary_answer(self._connection.getresponse().read(MAX_ANSWER))
+        raw, fields = (
+            service.encode_summary_request(request),
+            {"Content-Type": service.JSON_MEDIA_TYPE},
+        )
+        self._connection.request("POST", service.SUMMARY_PATH, raw, fields)
+        return service.parse_summary_answer(self._connection.getresponse().read(service.MAX_ANSWER))
 
     def close(self) -> None:
         self._connection.close()
+
+
+@dataclass
+class Watched:
+    """An endpoint, and how often a connection of it failed, which a client makes good unseen."""
+
+    endpoint: Endpoint
+    failed: int = 0
+
+    def open(self, *, policy: Policy, now: datetime, deadline: Deadline) -> Opened:
+        return self.endpoint.open(policy=policy, now=now, deadline=deadline)
+
+    def renew(self) -> None:
+        self.failed += 1
+        self.endpoint.renew()
 
 
 class PlainServer(ThreadingHTTPServer):
@@ -139,9 +150,9 @@ class PlainExchange(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = encode_summary_answer(summarise(parse_summary_request(raw)))
+        answer = service.encode_summary_answer(summarise(service.parse_summary_request(raw)))
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", JSON_MEDIA_TYPE)
+        self.send_header("Content-Type", service.JSON_MEDIA_TYPE)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -150,11 +161,12 @@ class PlainExchange(BaseHTTPRequestHandler):
         """A node says nothing either."""
 
 
-def serve_plain() -> None:
+def serve_plain() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with PlainServer((LOOPBACK, 0), PlainExchange) as server:
         print(f"listening on http://{LOOPBACK}:{server.server_address[1]}", flush=True)
         server.serve_forever()
+    return 0
 
 
 @dataclass
@@ -199,9 +211,8 @@ class Kind:
             into.append(time.perf_counter() - since)
 
     def forget(self) -> None:
-        """Count from here on; errors are never forgotten."""
-        self.sessions.clear()
-        self.requests.clear()
+        """Time from here on; errors are never forgotten."""
+        self.sessions, self.requests = [], []
 
 
 def summary_from(client: Asking) -> None:
@@ -220,6 +231,7 @@ class Place:
     nodes: tuple[Address, ...]
     plain: tuple[Address, ...]
     processes: dict[str, int]
+    watched: list[Watched] = field(default_factory=list)
 
     def kinds(self, clients: int) -> tuple[Kind, ...]:
         numbers = range(clients)
@@ -240,9 +252,13 @@ class Place:
     def _client(self, policy: bytes, endpoint: Endpoint) -> AttestedClient:
         feature = Feature("load")
         feature.switch_on()
-        roots = (self.world.root,)
+        self.watched.append(Watched(endpoint))
         return AttestedClient(
-            policy=policy, roots=roots, endpoint=endpoint, feature=feature, seconds=SECONDS
+            policy=policy,
+            roots=(self.world.root,),
+            endpoint=self.watched[-1],
+            feature=feature,
+            seconds=SECONDS,
         )
 
 
@@ -256,12 +272,11 @@ def running_all(folder: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         cvms = [stack.enter_context(running_cvm(world, folder / f"node-{n}")) for n in range(NODES)]
         nodes = tuple(cvm.address for cvm in cvms)
-        plain = ("-m", "benchmarks.path_load", "--plain")
-        ports = [stack.enter_context(started(*plain))[1] for _ in range(NODES)]
+        plain = [started("-m", "benchmarks.path_load", "--plain") for _ in range(NODES)]
+        addresses = tuple((LOOPBACK, stack.enter_context(each)[1]) for each in plain)
 
         def role(name: str, *arguments: object) -> str:
-            begun = running(name, *arguments, folder=folder / name)
-            each = stack.enter_context(begun)
+            each = stack.enter_context(running(name, *arguments, folder=folder / name))
             processes[name] = each.process.pid
             return each.url
 
@@ -278,16 +293,14 @@ def running_all(folder: Path) -> Iterator[Place]:
             authority=AUTHORITY,
             issuer_name=ISSUER_NAME,
         )
-        addresses = tuple((LOOPBACK, port) for port in ports)
         yield Place(world, deployment, account.stdout.strip(), nodes, addresses, processes)
 
 
 def resident(process: int) -> int:
     """Resident memory of a process, in KiB."""
-    found = re.search(
-        r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{process}/status").read_text(), re.MULTILINE
-    )
-    assert found is not None
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None, "a role or node has ended"
     return int(found[1])
 
 
@@ -306,8 +319,7 @@ class Memory:
 
 def load(kinds: Sequence[Kind], place: Place, total: int, rounds: int) -> list[Memory]:
     """A round to warm up, and ``rounds``; memory after each of these ``rounds + 1``."""
-    measured = list[Memory]()
-    done = 0
+    measured, done = list[Memory](), 0
     for number in range(rounds + 1):
         part = total // rounds + (0 < number <= total % rounds)
         for kind in kinds:
@@ -315,28 +327,26 @@ def load(kinds: Sequence[Kind], place: Place, total: int, rounds: int) -> list[M
             if number == 0:
                 kind.forget()
         done += part if number else 0
-        memory = {name: resident(process) for name, process in place.processes.items()}
-        measured.append(Memory(done, memory))
+        now = {name: resident(process) for name, process in place.processes.items()}
+        measured.append(Memory(done, now))
         print(f"... round {number} of {rounds}", file=sys.stderr, flush=True)
     return measured
 
 
 def quantile(waits: Sequence[float], part: float) -> float:
-    ordered = sorted(waits)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+    return sorted(waits)[min(len(waits) - 1, int(len(waits) * part))]
 
 
 def show_times(kinds: Sequence[Kind]) -> Iterator[str]:
     titles = ("p50 ms", "p99 ms", "p50 x plain", "p99 x plain", "p50 x direct", "p99 x direct")
     yield f"{'':24}{'count':>7}" + "".join(f"{title:>14}" for title in titles)
-    plain, direct, _ = kinds
     for of in ("requests", "sessions"):
         for kind in kinds:
             waits = getattr(kind, of)
             both = [quantile(waits, part) for part in (0.5, 0.99)]
             beside = [
                 each / quantile(getattr(other, of), part)
-                for other in (plain, direct)
+                for other in kinds[:2]
                 for each, part in zip(both, (0.5, 0.99), strict=True)
             ]
             yield (
@@ -365,8 +375,7 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.plain:
-        serve_plain()
-        return 0
+        return serve_plain()
     if asked.rounds < 2 or asked.requests < asked.rounds or asked.clients < 1:
         parser.error("needs a client, two rounds, and a request in each")
     with tempfile.TemporaryDirectory() as name, running_all(Path(name)) as place:
@@ -375,14 +384,16 @@ def main() -> int:
         print(
             f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; "
             f"{asked.clients} clients, {NODES} nodes, a request of "
-            f"{len(encode_summary_request(REQUEST))} bytes"
+            f"{len(service.encode_summary_request(REQUEST))} bytes"
         )
     errors = [f"{kind.name}: {error}" for kind in kinds for error in kind.errors]
     # Without one answer of a kind there is no quantile to show.
     if all(kind.requests and kind.sessions for kind in kinds):
         print(*show_times(kinds), *show_memory(measured), sep="\n")
-    print(f"errors: {len(errors)}", *errors[:SHOWN_ERRORS], sep="\n  ")
-    return 1 if errors else 0
+    print(f"errors: {len(errors)}", *list(dict.fromkeys(errors))[:SHOWN_ERRORS], sep="\n  ")
+    failed = sum(each.failed for each in place.watched)
+    print(f"connections that failed and were replaced: {failed}")
+    return 1 if errors or failed else 0
 
 
 if __name__ == "__main__":
