@@ -145,7 +145,7 @@ def test_2_a_policy_that_requires_nothing(logged: Path) -> None:
     ran = verify(logged)
     assert (ran.code, ran.out) == (2, "")
     expected = (
-        "cvm-audit: policy.require: nothing (expected at least one of evidence, log, release)"
+        "cvm-audit: policy.require: nothing (expected at least one of evidence, keys, log, release)"
     )
     assert ran.err == expected + "\n"
 
