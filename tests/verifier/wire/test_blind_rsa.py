@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA384
@@ -125,7 +123,7 @@ def test_a_wrong_result_is_never_given_out() -> None:
         prime_p=SIGNER.prime_p, prime_q=SIGNER.prime_q + 4, exponent=SIGNER.public.exponent
     )
     with pytest.raises(AssertionError, match="does not fit its public half"):
-        blind_sign(wrong, bytes(511) + b"\x02", factor=secrets.randbelow(2**64) | 1)
+        blind_sign(wrong, bytes(511) + b"\x02", factor=1)  # any other may share a divisor
 
 
 def test_wrong_callers_are_told() -> None:
