@@ -265,3 +265,8 @@ def test_a_policy_says_whose_keys() -> None:
     either = keys_section().replace(b'"]', f'", "{STRANGER.key.vkey}"]'.encode())
     remarks = lint_policy(parse_policy(policy(LOG, require=("keys", "log")) + either))
     assert "keys.publisher_threshold" in {remark.key for remark in remarks}
+
+
+def test_one_publisher_of_keys_is_no_remark() -> None:
+    remarks = lint_policy(parse_policy(policy(LOG, require=ALL) + keys_section()))
+    assert "keys.publisher_threshold" not in {remark.key for remark in remarks}
