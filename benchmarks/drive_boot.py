@@ -1,11 +1,15 @@
 """What the reference image costs: to build, to boot under emulation, to ask, and its memory.
 
     python -m benchmarks.drive_boot [--rounds N] [--requests N] [--store DIR] [--skip-memory]
+                                    [--from-source]
 
-Needs QEMU and the inputs of the image (``make inputs``), and says so without. Every figure of time
-is a median of the rounds with its least and most. ``x`` is the median of the rounds' ratios to a
-plain loop of SHA-256 in Python that is timed just before: seconds of a busy machine are only like
-themselves.
+Once without byte code and once with it, which needs bubblewrap; with ``--from-source`` also of an
+image whose kernel and firmware are compiled, once, if the store has no compilation yet. They are
+booted in turn. Needs QEMU and the inputs of the image (``make inputs``), and says so without.
+
+Every figure of time is a median of the rounds with its least and most. ``x`` is the median of the
+rounds' ratios to a plain loop of SHA-256 in Python that is timed just before: seconds of a busy
+machine are only like themselves.
 
 Times of a boot begin when QEMU is started. ``answered`` is when a summary has come over a session
 whose evidence was VERIFIED. What comes before, copying the artifacts and the measurement of the
@@ -27,6 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -41,7 +46,10 @@ from verifier.drive.machine import Machine, booted
 from verifier.library import verify_bundle
 from verifier.wire.service import Message, SummaryRequest
 
+PROGRAMS = ("qemu-system-x86_64", "bwrap")
 SECONDS = 300.0
+KINDS: dict[str, tuple[str, ...]] = {"pinned binaries": (), "with byte code": ("--byte-code",)}
+FROM_SOURCE = {"from source, with byte code": ("--from-source", "--reuse-compiled", "--byte-code")}
 MEMORY = (96, 128, 160, 192, 224, 256, 320, 384, 448, 512)  # MiB
 LOOP = 4_000_000
 REQUEST = SummaryRequest(
@@ -101,12 +109,15 @@ def timed(series: Series, beside: float) -> Iterator[None]:
     series.add(time.perf_counter() - since, beside)
 
 
-def build(folder: Path, store: Path, figures: Figures, rounds: int) -> LoggedImage:
+def build(
+    folder: Path, store: Path, more: tuple[str, ...], figures: Figures, rounds: int
+) -> LoggedImage:
     """The image of this tree; the store is warm after the first, which is not counted."""
-    build_image(ROOT, folder / "artifacts", store=store)
+    folder.mkdir()
+    build_image(ROOT, folder / "artifacts", store=store, more=more)
     for number in range(rounds):
         with timed(figures.assembly, figures.calibrate()):
-            build_image(ROOT, folder / f"again-{number}", store=store)
+            build_image(ROOT, folder / f"again-{number}", store=store, more=more)
     return log_image(folder)
 
 
@@ -174,9 +185,9 @@ def processor_seconds(machine: Machine) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def least_memory(image: LoggedImage, limit: float) -> int:
-    """The least of ``MEMORY`` with which a guest serves within ``limit`` seconds."""
-    good = image.boot()
+def least_memory(image: LoggedImage, figures: Figures) -> int:
+    """The least of ``MEMORY`` with which a guest serves within three times the usual."""
+    good, limit = image.boot(), max(30.0, 3 * max(each for each, _ in figures.ready.taken))
 
     def serves(memory: int) -> bool:
         with booted(replace(good, shape=replace(good.shape, memory=memory))) as machine:
@@ -224,23 +235,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=20, help="of each kind and round")
     parser.add_argument("--store", type=Path, default=input_store(os.environ))
+    parser.add_argument("--from-source", action="store_true", help="compile, unless it was before")
     parser.add_argument("--skip-memory", action="store_true", help="no search for the least -m")
     arguments = parser.parse_args()
-    if shutil.which("qemu-system-x86_64") is None or not arguments.store.is_dir():
-        print("left out: needs qemu-system-x86 and make inputs", file=sys.stderr)
+    if not all(map(shutil.which, PROGRAMS)) or not arguments.store.is_dir():
+        print(f"left out: needs {' and '.join(PROGRAMS)}, and make inputs", file=sys.stderr)
         return
-    figures = Figures()
+    kinds = {**KINDS, **(FROM_SOURCE if arguments.from_source else {})}
+    measured = {name: Figures() for name in kinds}
     with tempfile.TemporaryDirectory() as name:
-        image = build(Path(name), arguments.store, figures, arguments.rounds)
-        in_turn(
-            arguments.rounds,
-            lambda: boot(image, figures, arguments.requests),
-            lambda: boot_two(image, figures),
-        )
-        limit = max(30.0, 3 * max(seconds for seconds, _ in figures.ready.taken))
-        least = None if arguments.skip_memory else least_memory(image, limit)
-        for line in report(image, figures, least):
-            print(line)
+        images = {
+            kind: build(Path(name) / kind, arguments.store, more, measured[kind], arguments.rounds)
+            for kind, more in kinds.items()
+        }
+        steps = [
+            partial(step, images[kind], measured[kind])
+            for kind in kinds
+            for step in (partial(boot, requests=arguments.requests), boot_two)
+        ]
+        in_turn(arguments.rounds, *steps)
+        for kind, image in images.items():
+            least = None if arguments.skip_memory else least_memory(image, measured[kind])
+            print(f"\n== {kind}")
+            for line in report(image, measured[kind], least):
+                print(line)
 
 
 if __name__ == "__main__":

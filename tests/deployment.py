@@ -50,6 +50,7 @@ __all__ = [
 
 VCPU_TYPE = "EPYC-Milan"
 _INPUTS_MISSING = 3  # exit code of the builder
+_BUILD_SECONDS = 3600  # with a kernel to compile
 
 
 class InputsMissingError(Exception):
@@ -127,18 +128,21 @@ def copy_source(folder: Path, edits: Mapping[str, Callable[[str], str]] | None =
     return folder
 
 
-def build_image(source: Path, out: Path, *, store: Path) -> None:
-    """Build the image of ``source`` as a publisher does, with the guest policy of the tests."""
+def build_image(source: Path, out: Path, *, store: Path, more: tuple[str, ...] = ()) -> None:
+    """Build the image of ``source`` as a publisher does, with the guest policy of the tests.
+
+    ``more`` are options of the builder that say of which recipe.
+    """
     policy = out.with_name(f"{out.name}.guest-policy.json")
     policy.write_text(json.dumps(_guest_policy()))
-    options = ("-o", out, "--policy", policy, "--store", store, "--offline")
+    options = ("-o", out, "--policy", policy, "--store", store, "--offline", *more)
     done = subprocess.run(
         [sys.executable, "-B", "-m", "pipeline.image", "build", *map(str, options)],
         cwd=source,
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=_BUILD_SECONDS,
     )
     if done.returncode == _INPUTS_MISSING:
         said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]

@@ -67,11 +67,13 @@ def assemble(
     source: Mapping[str, File],
     guest_policy: bytes,
     compile_: Callable[[], Compiled] | None = None,
+    byte_code: Callable[[Mapping[str, Node]], Mapping[str, File]] | None = None,
 ) -> Image:
     """Make the image. ``read`` gives the bytes of an input, already held against the lock.
 
     What ``compile_`` gives is in the place of the lock's kernel and firmware, which are then not
-    read. It is called when all else is there, as it may take minutes.
+    read. It is called when all else is there, as it may take minutes. ``byte_code`` gives more
+    files, for all the nodes of the guest.
 
     Raises PolicyError for a lock that is not this recipe's, ParseError, UnsupportedError and
     VerificationError for an input or a source that cannot be used, and what ``read`` raises.
@@ -87,6 +89,9 @@ def assemble(
         tree.add(path, Directory(), what="recipe")
     for path, device in DEVICES.items():
         tree.add(path, device, what="recipe")
+    if byte_code is not None:
+        for path, file in byte_code(tree.finished()).items():
+            tree.add(path, file, what="byte code")
     nodes = tree.finished()
     compiled = give()
     return Image(

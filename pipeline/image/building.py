@@ -2,7 +2,8 @@
 
 There are two tiers. With pinned binaries, kernel and firmware are Debian's, as the lock pins them.
 From source, they are compiled first, and the image is the same but for them and the kernel's
-modules, of which there are none. Source: docs/spec/image.md.
+modules, of which there are none. Of either tier there is one with byte code, in which the guest's
+program need not be compiled at each boot. Source: docs/spec/image.md.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.image.assembly import assemble, check_recipe
+from pipeline.image.compile.byte_code import compile_byte_code
 from pipeline.image.compile.compiled_store import compilation_key, keep_compiled, kept_compiled
 from pipeline.image.compile.compiling import Compiled, compile_from_source
-from pipeline.image.compile.recipe import KERNEL_CONFIG
+from pipeline.image.compile.recipe import BYTE_CODE_PROGRAM, KERNEL_CONFIG
 from pipeline.image.compile.relocking import check_toolchain
 from pipeline.image.guest_source import source_digest
 from pipeline.image.lock import FIRMWARE, KERNEL, Input, Lock
 from pipeline.image.manifest import Origin, render_manifest
-from pipeline.image.recipe import FROM_SOURCE_RECIPE, RECIPE
+from pipeline.image.recipe import recipe_name
 from pipeline.image.sbom import render_sbom
 from pipeline.image.store import Store
-from pipeline.image.tree import File
+from pipeline.image.tree import File, Node
 from verifier.errors import ParseError
 
 __all__ = ["Compilation", "LockFile", "Locks", "build"]
@@ -80,13 +82,14 @@ class Locks:
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """How to compile: below the folder ``parent``.
+    """How to compile: below the folder ``parent``; ``byte_code`` of the guest's program, or none.
 
-    With ``reuse`` what an earlier run has left in the store is taken, and what this one compiles
-    is left there.
+    With ``reuse`` the kernel and the firmware are taken that an earlier run has left in the store,
+    and what this one compiles is left there.
     """
 
     parent: Path
+    byte_code: bool
     reuse: bool
     say: _Say
 
@@ -108,10 +111,17 @@ def build(
     if locks.toolchain is not None:
         compile_ = partial(_compiled, locks.toolchain, store, source, compilation)
     image = assemble(
-        locks.image.lock, store.read, source=source, guest_policy=guest_policy, compile_=compile_
+        locks.image.lock,
+        store.read,
+        source=source,
+        guest_policy=guest_policy,
+        compile_=compile_,
+        byte_code=partial(_byte_code, source, compilation) if compilation.byte_code else None,
     )
     origin = Origin(
-        recipe=RECIPE if locks.toolchain is None else FROM_SOURCE_RECIPE,
+        recipe=recipe_name(
+            from_source=locks.toolchain is not None, byte_code=compilation.byte_code
+        ),
         inputs=locks.inputs,
         lock_sha256=locks.image.sha256,
         toolchain_lock_sha256=b"" if locks.toolchain is None else locks.toolchain.sha256,
@@ -130,12 +140,23 @@ def build(
     return {**artifacts, "manifest.json": manifest}
 
 
+def _byte_code(
+    source: Mapping[str, File], compilation: Compilation, nodes: Mapping[str, Node]
+) -> Mapping[str, File]:
+    program = _needed(source, BYTE_CODE_PROGRAM)
+    return compile_byte_code(nodes, program=program, parent=compilation.parent, say=compilation.say)
+
+
+def _needed(source: Mapping[str, File], path: str) -> bytes:
+    if path not in source:
+        raise ParseError("source", expected=path, got="it is missing")
+    return source[path].content
+
+
 def _compiled(
     toolchain: LockFile, store: Store, source: Mapping[str, File], compilation: Compilation
 ) -> Compiled:
-    if KERNEL_CONFIG not in source:
-        raise ParseError("source", expected=KERNEL_CONFIG, got="it is missing")
-    config = source[KERNEL_CONFIG].content
+    config = _needed(source, KERNEL_CONFIG)
     key = compilation_key(toolchain.raw, kernel_config=config)
     if compilation.reuse:
         kept = kept_compiled(store.root, key)

@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("-o", "--out", type=Path, required=True, help="new folder for the artifacts")
     build.add_argument("--policy", type=Path, required=True, help="guest policy, which is measured")
     build.add_argument(
+        "--byte-code", action="store_true", help="compile the guest's program; it boots faster"
+    )
+    build.add_argument(
         "--reuse-compiled", action="store_true", help="take an earlier compilation, and leave one"
     )
     bundle = verbs.add_parser("bundle", help="write the locks and their inputs into one tar")
@@ -161,7 +164,12 @@ def _build(options: argparse.Namespace) -> None:
     locks = _read_locks(options)
     policy = _read_policy(options.policy)
     store = _fetched(options, locks)
-    compilation = Compilation(options.out.absolute().parent, options.reuse_compiled, _say)
+    compilation = Compilation(
+        parent=options.out.absolute().parent,
+        byte_code=options.byte_code,
+        reuse=options.reuse_compiled,
+        say=_say,
+    )
     source = read_source(options.source)
     files = build(locks, store, source=source, guest_policy=policy, compilation=compilation)
     write_folder(options.out, files)

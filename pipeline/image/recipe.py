@@ -17,10 +17,11 @@ __all__ = [
     "EMPTY_DIRECTORIES",
     "FIRMWARE_FILE",
     "FIRMWARE_PACKAGE",
-    "FROM_SOURCE_RECIPE",
     "GUEST_SOURCES",
     "INIT_LINE",
     "INIT_SOURCE",
+    "INTERPRETER",
+    "INTERPRETER_TAG",
     "KERNEL_CONFIG_FILE",
     "KERNEL_FILE",
     "KERNEL_META_PACKAGE",
@@ -28,7 +29,6 @@ __all__ = [
     "LEFT_OUT",
     "MODULES_FOLDER",
     "POLICY_PATH",
-    "RECIPE",
     "SOURCE_FOLDER",
     "SUITE_OF_FIRMWARE",
     "SUITE_OF_USERLAND",
@@ -36,12 +36,19 @@ __all__ = [
     "WHEELS",
     "WHEELS_FOLDER",
     "Taking",
+    "recipe_name",
 ]
 
-RECIPE = "cvm-audit/reference-image/pinned-binaries/v1"
-FROM_SOURCE_RECIPE = "cvm-audit/reference-image/from-source/v1"
-"""Names of the two recipes, as a release states them: kernel and firmware as Debian has compiled
-them, or compiled from pinned sources (``compile/recipe.py``)."""
+
+def recipe_name(*, from_source: bool, byte_code: bool) -> str:
+    """The name of a recipe, as a release states it.
+
+    Kernel and firmware are as Debian has compiled them, or compiled from pinned sources; the
+    guest's program has its byte code beside it, or not (``compile/recipe.py``).
+    """
+    tier = "from-source" if from_source else "pinned-binaries"
+    return f"cvm-audit/reference-image/{tier}{'-byte-code' if byte_code else ''}/v1"
+
 
 COMMAND_LINE = (
     "console=ttyS0 quiet"
@@ -106,6 +113,18 @@ LEFT_OUT = tuple(
         *("lib-dynload/_multibytecodec*.so", "lib-dynload/_lsprof*.so", "asyncio/"),
         # One TLS and one OpenSSL are in the guest: those of the wheel of cryptography.
         *("ssl.py", "lib-dynload/_ssl*.so", "lib-dynload/_hashlib*.so", "lib-dynload/_asyncio*.so"),
+        # Nothing here starts a program, unpickles, or reads archives.
+        *("subprocess.py", "pickle.py", "pickletools.py", "_compat_pickle.py", "tarfile.py"),
+        *("zipfile/", "zipapp.py", "gzip.py", "mailbox.py", "concurrent/", "logging/"),
+        "lib-dynload/_interp*.so",
+        *("lib-dynload/_multiprocessing*.so", "lib-dynload/_posixshmem*.so"),
+        *("http/client.py", "http/server.py", "http/cookies.py", "http/cookiejar.py", "html/"),
+        *("_markupbase.py", "urllib/request.py", "urllib/robotparser.py"),
+        *("socketserver.py", "configparser.py", "tomllib/", "csv.py", "optparse.py", "wave.py"),
+        *("statistics.py", "fractions.py", "difflib.py", "bdb.py", "modulefinder.py", "timeit.py"),
+        # Written in C, too.
+        *("_pydecimal.py", "_pyio.py", "_pydatetime.py"),
+        *(f"encodings/{name}*.py" for name in ("cp", "euc", "iso", "koi", "kz", "mac", "shift")),
     )
 )
 """Left out of what was taken: tests, terminals, installers, graphics, clients of other protocols,
@@ -209,7 +228,8 @@ WHEELS_FOLDER = "usr/lib/cvm/packages"
 POLICY_PATH = "etc/cvm/guest-policy.json"
 
 INIT_SOURCE = "pipeline/node/init.py"
-INIT_LINE = b"#!/usr/bin/python3.13 -IS\n"
+INTERPRETER, INTERPRETER_TAG = "/usr/bin/python3.13", "cpython-313"
+INIT_LINE = f"#!{INTERPRETER} -IS\n".encode()
 """The first line of the guest's first program: isolated from environment and site packages."""
 
 EMPTY_DIRECTORIES = ("dev", "proc", "run", "sys", "tmp")

@@ -14,7 +14,7 @@ import zlib
 
 from pipeline.image.lock import Input
 from verifier.errors import ParseError, UnsupportedError, VerificationError
-from verifier.tlog.strict import parse_utf8
+from verifier.tlog.strict import first_repeated, parse_utf8
 
 __all__ = ["read_wheel"]
 
@@ -43,8 +43,8 @@ def read_wheel(raw: bytes, item: Input) -> dict[str, bytes]:
 
 def _check_members(members: list[zipfile.ZipInfo], what: str) -> None:
     names = [entry.filename for entry in members]
-    if len(set(names)) != len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+    twice = first_repeated(names)
+    if twice is not None:
         raise ParseError(what, expected="each member once", got=f"{twice!r} twice")
     if len(names) > _MEMBERS_MAX or sum(entry.file_size for entry in members) > _CONTENT_MAX:
         expected = f"at most {_MEMBERS_MAX} members and {_CONTENT_MAX} bytes"

@@ -28,7 +28,7 @@ def compilation_key(toolchain_lock: bytes, *, kernel_config: bytes) -> bytes:
     """SHA-256 of everything that decides what comes out: lock, configuration, commands, sandbox."""
     sandbox = sandbox_command(Path("root"), Path("build"), jobs=1)
     unpacked = (*(part for link in LINKS.items() for part in link), *UNNEEDED)
-    steps = [text for step in STEPS for text in (step.name, step.program)]
+    steps = [text for step in STEPS for text in (step.name, *step.words)]
     texts = (*sandbox, *unpacked, KERNEL_SOURCE_MEMBER, *steps)
     digest = sha256(b"cvm-audit:compilation:v1\0")
     for part in (toolchain_lock, kernel_config, *(text.encode() for text in texts)):

@@ -5,11 +5,9 @@ Source: recipe.py; docs/spec/image.md, "From source".
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +27,7 @@ from pipeline.image.compile.recipe import (
     KERNEL_SOURCE_MEMBER,
 )
 from pipeline.image.compile.sandbox import require_sandbox, run_commands
+from pipeline.image.compile.scratch import read_output, require_space, scratch_folder
 from pipeline.image.compile.toolchain_root import unpack_toolchain
 from pipeline.image.deb import read_members
 from pipeline.image.lock import (
@@ -40,9 +39,8 @@ from pipeline.image.lock import (
     Lock,
 )
 from pipeline.image.taking import one_file
-from verifier.errors import FetchError, ParseError
 
-__all__ = ["STEPS", "Compiled", "compile_from_source", "require_space"]
+__all__ = ["STEPS", "Compiled", "compile_from_source"]
 
 _Read = Callable[[Input], bytes]
 _Say = Callable[[str], None]
@@ -51,8 +49,6 @@ STEPS = (KERNEL_CONFIGURE_COMMANDS, KERNEL_COMMANDS, FIRMWARE_COMMANDS)
 """All that is run in the sandbox, in this order."""
 
 _SPACE = 4 * 1024 * 1024 * 1024  # bytes: toolchain 0.4 GB, kernel 2.3 GB; then firmware
-_OUTPUT_MAX = 64 * 1024 * 1024  # bytes of kernel, firmware or configuration
-_PREFIX = ".compile-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def compile_from_source(
     require_sandbox()
     require_space(parent, _SPACE)
     wanted = parse_kernel_config(kernel_config, what=KERNEL_CONFIG_FILE)
-    with _scratch(parent) as scratch:
+    with scratch_folder(parent) as scratch:
         root, folder = scratch / "root", scratch / "build"
         root.mkdir()
         folder.mkdir()
@@ -87,41 +83,21 @@ def compile_from_source(
         _lay_out(lock, read, folder, kernel_config)
         run = partial(run_commands, root=root, folder=folder, jobs=_jobs(), say=say)
         run(KERNEL_CONFIGURE_COMMANDS)
-        config = _output(folder / KERNEL_CONFIG_OUTPUT)
+        config = read_output(folder / KERNEL_CONFIG_OUTPUT)
         found = parse_kernel_config(config, what="configuration of the kernel")
         check_kernel_config(found, wanted=wanted)
         run(KERNEL_COMMANDS)
         shutil.rmtree(folder / "linux")  # 2 GB, which the firmware may have
         run(FIRMWARE_COMMANDS)
         return Compiled(
-            kernel=_output(folder / KERNEL_OUTPUT),
-            firmware=_output(folder / FIRMWARE_OUTPUT),
+            kernel=read_output(folder / KERNEL_OUTPUT),
+            firmware=read_output(folder / FIRMWARE_OUTPUT),
             kernel_config=config,
         )
 
 
-def require_space(parent: Path, needed: int) -> None:
-    """Raise FetchError unless ``needed`` bytes are free in the file system of ``parent``."""
-    there = next(path for path in (parent, *parent.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    if free < needed:
-        expected, got = f"{needed} bytes free, to compile in", f"{free} bytes"
-        raise FetchError(str(parent), expected=expected, got=got)
-
-
 def _jobs() -> int:
     return len(os.sched_getaffinity(0))
-
-
-@contextlib.contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name:
-            yield Path(name).resolve()
-    except OSError as error:
-        what, got = str(error.filename or parent), error.strerror or type(error).__name__
-        raise FetchError(what, expected="a place to compile in", got=got) from None
 
 
 def _lay_out(lock: Lock, read: _Read, folder: Path, kernel_config: bytes) -> None:
@@ -135,12 +111,3 @@ def _lay_out(lock: Lock, read: _Read, folder: Path, kernel_config: bytes) -> Non
     ):
         (item,) = lock.of_role(role)
         (folder / name).write_bytes(read(item))
-
-
-def _output(path: Path) -> bytes:
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        content = file.read(_OUTPUT_MAX + 1)
-    if not 0 < len(content) <= _OUTPUT_MAX:
-        expected = f"1 to {_OUTPUT_MAX} bytes"
-        raise ParseError(f"output {path.name}", expected=expected, got=f"{len(content)} bytes")
-    return content

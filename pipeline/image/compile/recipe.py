@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.image.recipe import INTERPRETER
+
 __all__ = [
     "BUILD_FOLDER",
+    "BYTE_CODE_COMMANDS",
+    "BYTE_CODE_PROGRAM",
     "ENVIRONMENT",
     "FIRMWARE_COMMANDS",
     "FIRMWARE_OUTPUT",
@@ -34,6 +38,7 @@ __all__ = [
     "UNNEEDED",
     "USER",
     "Commands",
+    "script",
 ]
 
 SUITE_OF_TOOLCHAIN = "trixie"
@@ -89,10 +94,15 @@ JOBS = "JOBS"
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """One step in the sandbox: what it is called in messages, and a program for bash."""
+    """One step in the sandbox: what it is called in messages, and the command."""
 
     name: str
-    program: str
+    words: tuple[str, ...]
+
+
+def script(name: str, program: str) -> Commands:
+    """A step that bash runs, which stops at the first command that fails."""
+    return Commands(name, ("/usr/bin/bash", "-euo", "pipefail", "-c", program))
 
 
 KERNEL_CONFIG = "pipeline/image/compile/kernel.config"
@@ -100,7 +110,7 @@ KERNEL_CONFIG = "pipeline/image/compile/kernel.config"
 KERNEL_SOURCE_FILE, KERNEL_CONFIG_FILE = "linux.tar.xz", "kernel.config"
 KERNEL_OUTPUT, KERNEL_CONFIG_OUTPUT = "out/kernel.bin", "out/kernel-config.txt"
 
-KERNEL_CONFIGURE_COMMANDS = Commands(
+KERNEL_CONFIGURE_COMMANDS = script(
     "configuring the kernel",
     f"""\
 mkdir -p out linux
@@ -112,7 +122,7 @@ make olddefconfig
 cp .config ../{KERNEL_CONFIG_OUTPUT}
 """,
 )
-KERNEL_COMMANDS = Commands(
+KERNEL_COMMANDS = script(
     "compiling the kernel",
     f"""\
 cd linux
@@ -121,12 +131,21 @@ cp arch/x86/boot/bzImage ../{KERNEL_OUTPUT}
 """,
 )
 
+BYTE_CODE_PROGRAM = "pipeline/image/compile/in_guest.py"
+"""What compiles byte code, in the source tree."""
+
+# Without `site`, as in the guest; the environment counts, for the sake of its hash seed.
+BYTE_CODE_COMMANDS = tuple(
+    Commands(name, (INTERPRETER, "-sSPB", f"{BUILD_FOLDER}/in_guest.py", verb))
+    for name, verb in (("listing modules", "list"), ("compiling byte code", "compile"))
+)
+
 FIRMWARE_SOURCE_FILE, FIRMWARE_PATCHES_FILE = "edk2.tar.xz", "edk2-debian.tar.xz"
 FIRMWARE_OUTPUT = "out/firmware.fd"
 
 # The dsc would compile a boot loader, for disks that are encrypted: no guest of ours has one, so
 # the file in its place is empty, and the firmware can start nothing but the measured kernel.
-FIRMWARE_COMMANDS = Commands(
+FIRMWARE_COMMANDS = script(
     "compiling the firmware",
     f"""\
 mkdir -p out edk2

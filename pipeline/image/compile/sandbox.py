@@ -82,11 +82,10 @@ def run_commands(commands: Commands, root: Path, folder: Path, *, jobs: int, say
     for one that was killed, that does not end, or that finds the disk full. Nothing that it has
     started is left.
     """
-    program = ("/usr/bin/bash", "-euo", "pipefail", "-c", commands.program)
-    command = (*sandbox_command(root, folder, jobs=jobs), *program)
+    command = (*sandbox_command(root, folder, jobs=jobs), *commands.words)
     log = folder / _LOG_NAME
     started = time.monotonic()
-    say(f"{commands.name}, {jobs} at once")
+    say(f"{commands.name}{f', {jobs} at once' if jobs > 1 else ''}")
     with (
         log.open("wb") as out,
         subprocess.Popen(  # noqa: S603 - pinned commands in the sandbox are what is asked for

@@ -73,10 +73,16 @@ def test_another_policy_is_another_image(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("bubblewrap")
+@pytest.mark.parametrize("options", [(), ("--byte-code",)], ids=["plain", "with byte code"])
 def test_the_genuine_image_is_the_same_on_every_machine(
-    base: Path, tree: Path, image_store: Path, capsys: pytest.CaptureFixture[str]
+    base: Path,
+    tree: Path,
+    image_store: Path,
+    options: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = base / "genuine"
+    folder = base / f"genuine{len(options)}"
     folder.mkdir()
     store = shutil.copytree(image_store, folder / "store")
     for path in store.rglob("*"):
@@ -90,7 +96,15 @@ def test_the_genuine_image_is_the_same_on_every_machine(
         if variation.missing():
             lines.append(f"{variation.name}: skipped, no {variation.missing()}")
             continue
-        varied, seconds = build(variation, folder, tree=tree, lock=lock, store=store, policy=policy)
+        varied, seconds = build(
+            variation,
+            folder,
+            tree=tree,
+            lock=lock,
+            store=store,
+            policy=policy,
+            options=options,
+        )
         digests.add(tuple(sha256(varied[name]).hexdigest() for name in ARTIFACTS))
         initrd = sha256(varied["initrd.bin"]).hexdigest()
         lines.append(f"{variation.name}: {seconds:.1f} s, initrd {initrd}")

@@ -132,7 +132,14 @@ def source_of(variation: Variation, tree: Path, base: Path) -> Iterator[Path]:
 
 
 def build(
-    variation: Variation, base: Path, *, tree: Path, lock: Path, store: Path, policy: Path
+    variation: Variation,
+    base: Path,
+    *,
+    tree: Path,
+    lock: Path,
+    store: Path,
+    policy: Path,
+    options: tuple[str, ...] = (),
 ) -> tuple[dict[str, bytes], float]:
     """Build in the way of ``variation`` below ``base``, and give the artifacts and the seconds."""
     out = base / f"out of {variation.name}"
@@ -146,6 +153,7 @@ def build(
             *(variation.python, "-m", "pipeline.image", "build", "--offline"),
             *("--out", str(out / "image"), "--policy", str(policy)),
             *("--lock", str(lock), "--store", str(store)),
+            *options,
         ]
         started = time.monotonic()
         done = subprocess.run(

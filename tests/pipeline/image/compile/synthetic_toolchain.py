@@ -31,7 +31,21 @@ from pipeline.image.lock import (
 from tests.ovmf_image import build_ovmf
 from tests.pipeline.image.synthetic_inputs import DATE, deb, locked
 
-PROGRAMS = ("bash", "cat", "cp", "id", "ls", "mkdir", "sed", "sleep", "tar", "touch", "uname", "xz")
+PROGRAMS = (
+    "bash",
+    "cat",
+    "cp",
+    "id",
+    "ln",
+    "ls",
+    "mkdir",
+    "sed",
+    "sleep",
+    "tar",
+    "touch",
+    "uname",
+    "xz",
+)
 
 MAKE = """\
 #!/usr/bin/bash

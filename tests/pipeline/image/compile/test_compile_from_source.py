@@ -14,11 +14,12 @@ import pytest
 
 from pipeline.image.cli import main
 from pipeline.image.compile.compiled_store import compilation_key, keep_compiled, kept_compiled
-from pipeline.image.compile.compiling import Compiled, compile_from_source, require_space
+from pipeline.image.compile.compiling import Compiled, compile_from_source
 from pipeline.image.compile.recipe import KERNEL_CONFIG, KERNEL_SOURCE_PACKAGE
 from pipeline.image.compile.relocking import check_toolchain
+from pipeline.image.compile.scratch import require_space
 from pipeline.image.lock import Input, Lock, encode_lock, parse_lock
-from pipeline.image.recipe import FROM_SOURCE_RECIPE, MODULES_FOLDER
+from pipeline.image.recipe import MODULES_FOLDER, recipe_name
 from pipeline.image.store import Store
 from tests.architecture.source import ROOT
 from tests.ovmf_image import build_ovmf
@@ -125,7 +126,7 @@ def test_an_image_from_source_has_no_modules_and_says_what_it_is_made_of(builder
     manifest = json.loads(built["manifest.json"])
     schema = json.loads((ROOT / "schemas" / "image-manifest.v1.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(schema).validate(manifest)
-    assert manifest["recipe"] == FROM_SOURCE_RECIPE
+    assert manifest["recipe"] == recipe_name(from_source=True, byte_code=False)
     toolchain = parse_lock(builder.toolchain.read_bytes(), toolchain_lock({}).form)
     image = parse_lock(builder.lock.read_bytes())
     left_out = {"firmware", "kernel"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.image.compile.recipe import ENVIRONMENT, HOST_NAME, Commands
+from pipeline.image.compile.recipe import ENVIRONMENT, HOST_NAME, script
 from pipeline.image.compile.sandbox import require_sandbox, run_commands, sandbox_command
 from pipeline.image.compile.toolchain_root import unpack_toolchain
 from pipeline.image.lock import TOOLCHAIN
@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(root: Path, folder: Path, program: str) -> list[str]:
     said: list[str] = []
-    run_commands(Commands("trying", program), root, folder, jobs=3, say=said.append)
+    run_commands(script("trying", program), root, folder, jobs=3, say=said.append)
     return said
 
 
