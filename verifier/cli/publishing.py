@@ -34,7 +34,7 @@ from verifier.release.p256 import ORDER
 from verifier.release.publisher import PublisherKey
 from verifier.release.statement import PAYLOAD_TYPE, canonical_statement
 from verifier.tlog.note import Algorithm, parse_public_key
-from verifier.tlog.strict import parse_base64, parse_utf8
+from verifier.tlog.strict import first_repeated, parse_base64, parse_utf8
 
 __all__ = [
     "Publisher",
@@ -168,7 +168,6 @@ def sign_summary(statement: str, publisher: Publisher) -> str:
 
 
 def _require_one_signature_each(entry: Entry) -> None:
-    names = [signature.keyid for signature in entry.envelope.signatures]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ParseError("signatures", expected="one for each key", got=f"{twice[0]} twice")
+    twice = first_repeated(signature.keyid for signature in entry.envelope.signatures)
+    if twice is not None:
+        raise ParseError("signatures", expected="one for each key", got=f"{twice} twice")

@@ -17,7 +17,7 @@ import rfc8785
 from verifier.errors import ParseError, VerificationError
 from verifier.evidence.report_data import NONCE_SIZE
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import excerpt, parse_json
+from verifier.tlog.strict import excerpt, first_repeated, parse_json
 
 __all__ = [
     "MANIFEST",
@@ -163,9 +163,9 @@ def _require_complete(members: tuple[Member, ...], files: Mapping[str, bytes]) -
     paths = [member.path for member in members]
     roles = [member.role for member in members if member.role not in _REPEATABLE]
     for what, values in (("path", paths), ("role", roles)):
-        twice = sorted({value for value in values if values.count(value) > 1})
-        if twice:
-            raise ParseError(f"{MANIFEST} {what}", expected="each once", got=f"{twice[0]} twice")
+        twice = first_repeated(values)
+        if twice is not None:
+            raise ParseError(f"{MANIFEST} {what}", expected="each once", got=f"{twice} twice")
     missing = sorted(set(paths) - set(files))
     if missing:
         raise ParseError(f"bundle member {missing[0]}", expected="the file", got="it is missing")

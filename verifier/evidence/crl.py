@@ -27,6 +27,7 @@ from verifier.evidence.der import (
     require_der,
     signature_bytes,
 )
+from verifier.tlog.strict import first_repeated
 
 __all__ = ["MAX_CRL_SIZE", "MAX_REVOKED", "Crl", "Revoked", "parse_crl"]
 
@@ -164,9 +165,8 @@ def _revoked(entries: list[_Entry] | None) -> tuple[Revoked, ...]:
     if not 0 < len(entries) <= MAX_REVOKED:  # section 5.1.2.6: the field is absent if it is empty
         raise ParseError(what, expected=f"1 to {MAX_REVOKED}, or absent", got=str(len(entries)))
     revoked = tuple(_entry(entry, f"{what}[{place}]") for place, entry in enumerate(entries))
-    serials = [each.serial for each in revoked]
-    if len(set(serials)) != len(serials):
-        twice = next(serial for serial in serials if serials.count(serial) > 1)
+    twice = first_repeated(each.serial for each in revoked)
+    if twice is not None:
         raise ParseError(what, expected="each serial number once", got=f"{twice:#x} twice")
     return revoked
 

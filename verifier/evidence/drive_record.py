@@ -13,7 +13,7 @@ import rfc8785
 
 from verifier.errors import ParseError
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import parse_json
+from verifier.tlog.strict import first_repeated, parse_json
 
 __all__ = [
     "MAX_DRIVE_RECORD",
@@ -113,10 +113,9 @@ def parse_drive_record(raw: bytes) -> DriveRecord:
         checks=tuple(_check(item) for item in document.objects("checks", minimum=1)),
     )
     document.end()
-    names = [each.check for each in record.checks]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ParseError(f"{_WHAT}.checks", expected="each once", got=f"{twice[0]} twice")
+    twice = first_repeated(each.check for each in record.checks)
+    if twice is not None:
+        raise ParseError(f"{_WHAT}.checks", expected="each once", got=f"{twice} twice")
     return record
 
 

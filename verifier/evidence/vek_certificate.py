@@ -21,7 +21,7 @@ from verifier.errors import ParseError, UnsupportedError
 from verifier.evidence.der import Extension, common_name, parse_certificate
 from verifier.evidence.tcb import Product, Tcb
 from verifier.roots.snp_root import VekKind
-from verifier.tlog.strict import excerpt
+from verifier.tlog.strict import excerpt, first_repeated
 
 __all__ = ["VekCertificate", "VekKind", "parse_vek_certificate"]
 
@@ -178,11 +178,10 @@ def _kind(subject: bytes) -> VekKind:
 
 
 def _extension_values(extensions: tuple[Extension, ...]) -> dict[ObjectIdentifier, bytes]:
-    values = {extension.oid: extension.value for extension in extensions}
-    if len(values) != len(extensions):
-        oids = [extension.oid for extension in extensions]
-        twice = next(oid for oid in oids if oids.count(oid) > 1)
+    twice = first_repeated(extension.oid for extension in extensions)
+    if twice is not None:
         raise ParseError(_WHAT, expected="each extension once", got=f"{_name(twice)} twice")
+    values = {extension.oid: extension.value for extension in extensions}
     if not values.keys() <= _KNOWN:
         _drop_foreign(values, extensions)
     return values

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from verifier.errors import ParseError
 from verifier.evidence.guid import GUID_SIZE, guid, guid_text
+from verifier.tlog.strict import first_repeated
 
 __all__ = ["EntryKind", "FooterEntry", "FooterTable", "parse_footer_table"]
 
@@ -78,9 +79,8 @@ def parse_footer_table(raw: bytes) -> FooterTable:
     while body:
         entry, body = _last_entry(body)
         entries.append(entry)
-    names = [entry.name for entry in entries]
-    if len(set(names)) != len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+    twice = first_repeated(entry.name for entry in entries)
+    if twice is not None:
         raise ParseError(_WHAT, expected="each entry once", got=f"{twice} twice")
     return FooterTable(tuple(entries))
 

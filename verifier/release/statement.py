@@ -13,7 +13,7 @@ import rfc8785
 
 from verifier.errors import ParseError
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import parse_json
+from verifier.tlog.strict import first_repeated, parse_json
 
 __all__ = [
     "NAME",
@@ -80,10 +80,9 @@ def _subject(item: JsonObject) -> Subject:
 
 
 def _require_unique(subjects: tuple[Subject, ...]) -> None:
-    names = [subject.name for subject in subjects]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ParseError("statement.subject", expected="each name once", got=f"{twice[0]} twice")
+    twice = first_repeated(subject.name for subject in subjects)
+    if twice is not None:
+        raise ParseError("statement.subject", expected="each name once", got=f"{twice} twice")
 
 
 def canonical_statement(raw: bytes) -> bytes:

@@ -13,14 +13,16 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from verifier.errors import ParseError
 
 __all__ = [
     "JSON_MAX_DEPTH",
     "excerpt",
+    "first_repeated",
     "parse_base64",
     "parse_base64url",
     "parse_decimal",
@@ -31,6 +33,8 @@ __all__ = [
     "parse_timestamp",
     "parse_utf8",
 ]
+
+_T = TypeVar("_T", bound=Hashable)
 
 JSON_MAX_DEPTH = 32
 """Deepest nesting of arrays and objects that ``parse_json`` follows."""
@@ -48,6 +52,16 @@ def excerpt(value: str | bytes, limit: int = 60) -> str:
     """Quote foreign input for an error message: escaped, on one line, at most ``limit`` long."""
     text = repr(value[: limit + 1])
     return text if len(value) <= limit else f"{text[:limit]}… ({len(value)} long)"
+
+
+def first_repeated(values: Iterable[_T]) -> _T | None:
+    """The first value that was there before, None if each is there once. None is no value here."""
+    seen: set[_T] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
 
 
 def parse_decimal(text: str, *, what: str, maximum: int = 2**63 - 1) -> int:
@@ -168,9 +182,8 @@ def parse_json(data: bytes, *, what: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise ParseError(what, expected="each key once", got=f"{excerpt(twice)} twice")
+            twice = first_repeated(key for key, _ in pairs)
+            raise ParseError(what, expected="each key once", got=f"{excerpt(twice or '')} twice")
         return members
 
     try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from verifier.errors import ParseError
 from verifier.tlog.strict import (
     JSON_MAX_DEPTH,
     excerpt,
+    first_repeated,
     parse_base64,
     parse_base64url,
     parse_decimal,
@@ -393,3 +395,18 @@ def test_octal() -> None:
         with pytest.raises(ParseError) as caught:
             parse_octal(text, what="size")
         assert caught.value.expected == "1 to 11 octal digits"
+
+
+def test_the_first_value_that_is_there_again() -> None:
+    assert first_repeated("abcb") == "b"
+    assert first_repeated("abc") is None
+    assert first_repeated(()) is None
+
+
+def test_a_key_that_comes_again_after_very_many_is_found_at_once() -> None:
+    members = ",".join(f'"{number}": 0' for number in range(200_000))
+    started = time.process_time()
+    with pytest.raises(ParseError, match="each key once") as caught:
+        parse_json(f'{{{members}, "199999": 1}}'.encode(), what="document")
+    assert caught.value.got == "'199999' twice"
+    assert time.process_time() - started < 10.0  # to count each key again took hours
