@@ -49,6 +49,9 @@ def _side(path: Path, folder: Path | None) -> ReleaseSide:
                 got = sha256(raw).hexdigest()
                 raise VerificationError(artifact.name, expected=artifact.sha256.hex(), got=got)
             copies[artifact.role] = raw
+    missing = [artifact.name for artifact in content.artifacts if artifact.role not in copies]
+    if missing:
+        click.echo(f"cvm-audit: not compared, as not in {folder}: {', '.join(missing)}", err=True)
     return ReleaseSide(entry=entry, release=content, copies=copies)
 
 

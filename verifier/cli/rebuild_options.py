@@ -12,14 +12,21 @@ from verifier.appraisal.rebuild.rebuilt import BUILT_FILES
 from verifier.cli.files import cache_folder, read_file
 from verifier.cli.logged import proof_beside
 from verifier.cli.obtaining import obtain_artifact
-from verifier.errors import FetchError, PolicyError, VerificationError
+from verifier.errors import (
+    FetchError,
+    ParseError,
+    PolicyError,
+    UnsupportedError,
+    VerificationError,
+)
 from verifier.rebuild.fetching import Fetching
 from verifier.rebuild.gathering import InputSource
-from verifier.rebuild.locks import FROM_SOURCE_RECIPE
+from verifier.rebuild.locks import PINNED_BINARIES, RECIPES, Recipe
 from verifier.rebuild.sandbox import Sandbox, find_sandbox
 from verifier.rebuild.source import SourceTree, read_own_tree, read_source_tree
 from verifier.release.cvm_release import CvmRelease
 from verifier.report.text import one_line
+from verifier.tlog.note import parse_vkey
 
 __all__ = ["GuestPolicy", "RebuildOptions"]
 
@@ -77,6 +84,11 @@ class RebuildOptions:
         ):
             if getattr(self, name) is not None and getattr(self, other) is None:
                 raise click.UsageError(f"--{name} needs --{other}")
+        if self.vkey is not None:
+            try:
+                parse_vkey(self.vkey)
+            except (ParseError, UnsupportedError) as error:
+                raise click.UsageError(f"--vkey: {error}") from None
         if self.statement is not None and self.statement.exists():
             raise click.UsageError(f"--statement {self.statement}: it exists already")
 
@@ -98,25 +110,24 @@ class RebuildOptions:
         )
         given = (part for flag, value in flags if value is not None for part in (flag, str(value)))
         compiled = ("--from-source",) if self.from_source else ()
-        return ("release", "rebuild", str(self.release), *compiled, *given)
+        without = () if self.sandboxed else ("--no-sandbox",)
+        return ("release", "rebuild", str(self.release), *compiled, *without, *given)
 
-    def compiles(self, release: CvmRelease) -> bool:
-        """Whether kernel and firmware are compiled: what the release says of its recipe.
+    def recipe_of(self, release: CvmRelease) -> Recipe:
+        """What is compiled, by what the release says of its recipe.
 
-        Raises UsageError if they were to be, and were not; PolicyError without bwrap, in which
-        they are.
+        Raises UsageError if kernel and firmware were to be, and were not; PolicyError without
+        bwrap, in which it is done.
         """
-        recipe = release.build.recipe
-        if recipe != FROM_SOURCE_RECIPE:
-            if self.from_source:
-                message = f"--from-source: the release was not compiled, its recipe is {recipe!r}"
-                raise click.UsageError(message)
-            return False
-        sandbox = find_sandbox()
-        if sandbox is not Sandbox.BWRAP:
+        name = release.build.recipe
+        recipe = RECIPES.get(name, PINNED_BINARIES)
+        if self.from_source and not recipe.from_source:
+            message = f"--from-source: the release was not compiled, its recipe is {name!r}"
+            raise click.UsageError(message)
+        if recipe.compiles and (sandbox := find_sandbox()) is not Sandbox.BWRAP:
             expected, hint = "bwrap, in which it is compiled", "install bubblewrap"
-            raise PolicyError("release from source", expected=expected, got=sandbox, hint=hint)
-        return True
+            raise PolicyError(f"recipe {name}", expected=expected, got=sandbox, hint=hint)
+        return recipe
 
     def source_of(self, release: CvmRelease) -> SourceTree:
         """The source tree that was named, or that of this program if it is the release's.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,25 +12,24 @@ from typing import Any
 import click
 
 from verifier.appraisal.appraise_identity import NO_IDENTITY
-from verifier.appraisal.policy import Policy
 from verifier.appraisal.rebuild.appraise_rebuild import (
     LoggedEntry,
     RebuildAppraisal,
     appraise_rebuild,
 )
-from verifier.appraisal.rebuild.rebuilt import BUILT_FILES
+from verifier.appraisal.rebuild.rebuilt import BUILT_FILES, Rebuilt
 from verifier.cli.files import read_file, write_directory
-from verifier.cli.judging import Judging, judging_options, load_policy
+from verifier.cli.judging import Judging, judging_options, load_release_policy
 from verifier.cli.logged import RELEASE, read_entry
 from verifier.cli.publishing import Publisher, read_key, sign_statement
 from verifier.cli.rebuild_options import RebuildOptions
-from verifier.errors import AuditError, FetchError, ParseError, PolicyError, UnsupportedError
+from verifier.cli.work_folder import work_folder
+from verifier.errors import AuditError, FetchError, ParseError, UnsupportedError
 from verifier.fetch.log import submit_entry
 from verifier.rebuild.building import RebuildPlan, not_rebuilt, rebuild_twice
-from verifier.rebuild.offered import read_offered, write_comparison
+from verifier.rebuild.offered import forget_comparison, read_offered, write_comparison
 from verifier.rebuild.sandbox import Sandbox, find_sandbox
 from verifier.rebuild.statement import rebuild_statement
-from verifier.rebuild.workspace import workspace
 from verifier.release.cvm_release import CvmRelease
 from verifier.release.entry import parse_release_entry
 from verifier.report.difference_page import render_differences
@@ -38,12 +38,14 @@ from verifier.tlog.note import parse_vkey
 from verifier.tlog.policy import parse_tlog_policy
 from verifier.tlog.proof import MAX_PROOF_SIZE, parse_tlog_proof, verify_tlog_proof
 
-__all__ = ["rebuild"]
+__all__ = ["DEFAULT_SECONDS", "MadeAgain", "rebuild", "rebuild_release"]
+
+DEFAULT_SECONDS = 1800
+"""For fetching inputs, and for each of the two builds."""
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW = click.Path(path_type=Path)
-_DEFAULT_SECONDS = 1800
 _SHOWN_LINES = 24  # of the differences, on stderr; all of them are in the folder of --work
 
 
@@ -76,7 +78,7 @@ _SHOWN_LINES = 24  # of the differences, on stderr; all of them are in the folde
 @click.option(
     "--timeout",
     type=click.IntRange(1, 86_400),
-    default=_DEFAULT_SECONDS,
+    default=DEFAULT_SECONDS,
     show_default=True,
     help="Seconds for fetching, and for each of the two builds.",
 )
@@ -97,56 +99,65 @@ def rebuild(**options: Any) -> None:
     if judging.offline and asked.publish is not None:
         raise click.UsageError("--publish needs a network, and --offline forbids it")
     publisher = None if asked.key is None else read_key(asked.key)
-    logged = _logged(asked)
-    with workspace(asked.work) as work:
-        appraisal = _appraise(asked, logged, judging, work)
-        _tell(appraisal, work, kept=asked.work is not None)
+    appraisal = rebuild_release(asked, judging).appraisal
     if publisher is not None and asked.statement is not None:
         _state(appraisal, publisher, asked.statement, log=asked.publish, vkey=asked.vkey)
     judging.conclude(appraisal.verdict, command=asked.arguments())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeAgain:
+    """What came of a rebuild; ``files`` are those of the first build by name, if any came out."""
+
+    appraisal: RebuildAppraisal
+    files: Mapping[str, bytes]
+
+
+def rebuild_release(asked: RebuildOptions, judging: Judging) -> MadeAgain:
+    """Build the release, judge what came out, and tell the differences on stderr.
+
+    Raises what is wrong with the auditor's own files, and FetchError where there is no room.
+    """
+    logged = _logged(asked)
+    with work_folder(asked.work, of="rebuild") as work:
+        rebuilt = _rebuilt(asked, logged, judging, work)
+        appraisal = appraise_rebuild(
+            logged, rebuilt, sandboxed=asked.sandboxed, now=judging.instant
+        )
+        _tell(appraisal, work, kept=asked.work is not None)
+    builds = () if rebuilt is None else rebuilt.builds
+    return MadeAgain(appraisal=appraisal, files=builds[0].outputs if builds else {})
+
+
 def _logged(asked: RebuildOptions) -> LoggedEntry:
     policy, proof, path = None, None, asked.known_proof
     if asked.policy is not None and path is not None:
-        policy = _policy(asked.policy)
+        policy = load_release_policy(asked.policy)
         proof = read_file(path, limit=MAX_PROOF_SIZE)
     entry = read_entry(asked.release)
     return LoggedEntry(entry=entry, proof=proof, policy=policy, identity=NO_IDENTITY)
 
 
-def _policy(name: str) -> Policy:
-    policy = load_policy(name)
-    if policy.log is None or policy.release is None:
-        got = ", ".join(policy.require)
-        raise PolicyError("policy.require", expected="log and release", got=got)
-    if policy.release.identities:
-        expected = "keys of publishers; release verify judges identities"
-        raise PolicyError("policy.release.identities", expected=expected, got="identities")
-    return policy
-
-
-def _appraise(
+def _rebuilt(
     asked: RebuildOptions, logged: LoggedEntry, judging: Judging, work: Path
-) -> RebuildAppraisal:
-    sandboxed = asked.sandboxed
+) -> Rebuilt | None:
+    """What came of building it; None where the entry is no release, which is judged later."""
     release = _release(logged.entry)
     if release is None:
-        return appraise_rebuild(logged, None, sandboxed=sandboxed, now=judging.instant)
+        return None
     offered: Mapping[str, bytes] = {}
     if asked.artifacts is not None:
         offered = read_offered(asked.artifacts, _file_names(release))
-    from_source = asked.compiles(release)
+    recipe = asked.recipe_of(release)
     policy = asked.guest_policy_of(release, offered, offline=judging.offline)
-    sandbox = find_sandbox() if sandboxed else Sandbox.NONE
+    sandbox = find_sandbox() if asked.sandboxed else Sandbox.NONE
     try:
         source = asked.source_of(release)
     except FetchError as error:
-        rebuilt = not_rebuilt(f"{error.what}: {error.got}", offered=offered)
-        return appraise_rebuild(logged, rebuilt, sandboxed=sandboxed, now=judging.instant)
+        return not_rebuilt(f"{error.what}: {error.got}", offered=offered)
     plan = RebuildPlan(
         source=source,
-        from_source=from_source,
+        recipe=recipe,
         inputs=asked.input_source(offline=judging.offline, say=_say),
         guest_policy=policy.content,
         guest_policy_sha256=policy.sha256,
@@ -155,15 +166,15 @@ def _appraise(
         work=work,
         sandbox=sandbox,
         seconds=asked.timeout,
+        say=_say,
     )
-    words = "from source, of minutes each, " if from_source else ""
+    words = "from source, of minutes each, " if recipe.from_source else ""
     _say(f"two builds {words}in {work}, sandbox {sandbox}")
-    rebuilt = rebuild_twice(plan)
-    return appraise_rebuild(logged, rebuilt, sandboxed=sandboxed, now=judging.instant)
+    return rebuild_twice(plan)
 
 
 def _release(entry: bytes) -> CvmRelease | None:
-    """The release that is to be built; None where the entry is none, which is judged later."""
+    """The release that is to be built; None where the entry is none."""
     try:
         content = parse_release_entry(entry).content
     except (ParseError, UnsupportedError):
@@ -183,6 +194,8 @@ def _say(text: str) -> None:
 
 def _tell(appraisal: RebuildAppraisal, work: Path, *, kept: bool) -> None:
     """The differences: the first lines on stderr, all of them in the folder of ``--work``."""
+    if kept:
+        forget_comparison(work)
     if not appraisal.told:
         return
     page = render_differences(appraisal.told)
@@ -222,7 +235,7 @@ def _told_if_refused() -> Iterator[None]:
     try:
         yield
     except AuditError as error:
-        _say(f"the statement is not published: {error}")
+        _say(f"the statement is not published, or the log did not prove it: {error}")
 
 
 def _published(entry: bytes, log: str, vkey: str) -> bytes:

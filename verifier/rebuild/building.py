@@ -7,9 +7,9 @@ imported here, and nothing that it says is believed but the files that it leaves
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,10 +24,17 @@ from verifier.appraisal.rebuild.rebuilt import (
 from verifier.errors import FetchError, ParseError
 from verifier.rebuild.environment import BuildEnvironment, build_environments
 from verifier.rebuild.gathering import Gathered, InputSource, gather_inputs
-from verifier.rebuild.locks import RebuildLocks
+from verifier.rebuild.locks import RebuildLocks, Recipe
+from verifier.rebuild.progress import BuildProgress
 from verifier.rebuild.sandbox import ROOM, STORE, Room, Sandbox, run_in
 from verifier.rebuild.source import SourceTree
-from verifier.rebuild.workspace import kept_build, read_outputs, record_build, require_space
+from verifier.rebuild.workspace import (
+    kept_build,
+    read_outputs,
+    record_build,
+    remove_folder,
+    require_space,
+)
 from verifier.tlog.strict import excerpt
 
 __all__ = ["RebuildPlan", "not_rebuilt", "rebuild_twice"]
@@ -42,15 +49,15 @@ _SHOWN = 300  # characters of the last lines of a log
 class RebuildPlan:
     """What to rebuild, and how.
 
-    ``from_source`` says that kernel and firmware are compiled. ``work`` is the folder of
-    ``workspace``; ``guest_policy`` is what the image gets, None where nobody has it, and
-    ``guest_policy_sha256`` what the release says of it, empty for nothing; ``offered`` are files
-    that somebody offers as the released ones; ``released_sizes`` are those of all artifacts in
-    bytes, as the release says; ``seconds`` bounds each build.
+    ``recipe`` says what is compiled. ``work`` is the folder of ``workspace``; ``guest_policy`` is
+    what the image gets, None where nobody has it, and ``guest_policy_sha256`` what the release says
+    of it, empty for nothing; ``offered`` are files that somebody offers as the released ones;
+    ``released_sizes`` are those of all artifacts in bytes, as the release says; ``seconds`` bounds
+    each build, and ``say`` is told how far they are.
     """
 
     source: SourceTree
-    from_source: bool
+    recipe: Recipe
     inputs: InputSource
     guest_policy: bytes | None
     guest_policy_sha256: bytes
@@ -59,6 +66,7 @@ class RebuildPlan:
     work: Path
     sandbox: Sandbox
     seconds: float
+    say: Callable[[str], None]
 
 
 def rebuild_twice(plan: RebuildPlan) -> Rebuilt:
@@ -71,6 +79,7 @@ def rebuild_twice(plan: RebuildPlan) -> Rebuilt:
         source_sha256=plan.source.sha256,
         lock_sha256=sha256(plan.source.lock).digest(),
         sandbox="" if plan.sandbox is Sandbox.NONE else str(plan.sandbox),
+        apart=plan.sandbox is Sandbox.BWRAP,
     )
     try:
         locks = _locks(plan)
@@ -99,6 +108,7 @@ def not_rebuilt(obstacle: str, *, offered: Mapping[str, bytes]) -> Rebuilt:
         inputs_words="",
         fetch_words="",
         sandbox="",
+        apart=False,
         builds=(),
         obstacle=obstacle,
         offered=offered,
@@ -106,7 +116,7 @@ def not_rebuilt(obstacle: str, *, offered: Mapping[str, bytes]) -> Rebuilt:
 
 
 def _locks(plan: RebuildPlan) -> RebuildLocks:
-    toolchain = plan.source.toolchain_lock if plan.from_source else None
+    toolchain = plan.source.toolchain_lock if plan.recipe.from_source else None
     return RebuildLocks(plan.source.lock, toolchain)
 
 
@@ -138,11 +148,12 @@ def _build(
     key = _key(plan, environment)
     kept = kept_build(record, folder / _OUT, key=key)
     if kept is not None:
+        plan.say(f"{environment.name}: made by an earlier run")
         return _ended(environment, BuildEnd.DONE, "made by an earlier run", kept)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
     record.unlink(missing_ok=True)
     # Before, and not after: a build that fails may say what it likes of the reason.
-    compiling = (_COMPILING,) if plan.from_source else ()
+    compiling = (_COMPILING,) if plan.recipe.from_source else ()
     sizes = (*map(len, plan.source.contents), *compiling)
     require_space(plan.work, sizes=sizes, claimed=plan.released_sizes)
     folder.mkdir()
@@ -166,32 +177,54 @@ def _key(plan: RebuildPlan, environment: BuildEnvironment) -> str:
         sha256(plan.guest_policy or b"").hexdigest(),
         environment.words,
         str(plan.sandbox),
-        "from source" if plan.from_source else "",
+        *_command(plan.recipe),
         sys.version,
     )
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _run(plan: RebuildPlan, store: Path, environment: BuildEnvironment, folder: Path) -> Build:
-    room = Room(folder=folder, start=_SOURCE, store=store.resolve(), nesting=plan.from_source)
-    command = (
-        *(sys.executable, "-s", "-B", "-m", _MODULE, "build"),
+def _command(recipe: Recipe) -> tuple[str, ...]:
+    return (
+        # Without the packages of this machine (-S): what a source lacks, such as the builder
+        # itself, would else be taken from them, and be built in its name.
+        *(sys.executable, "-S", "-B", "-m", _MODULE, "build"),
         *("-o", f"{ROOM}/{_OUT}", "--policy", f"{ROOM}/{_POLICY}"),
         *("--store", STORE, "--offline"),
-        *(("--from-source",) if plan.from_source else ()),
+        *recipe.options,
     )
+
+
+def _run(plan: RebuildPlan, store: Path, environment: BuildEnvironment, folder: Path) -> Build:
+    room = Room(folder=folder, start=_SOURCE, store=store.resolve(), nesting=plan.recipe.compiles)
     log = plan.work / f"{environment.folder}.log"
-    ended = run_in(plan.sandbox, room, environment, command, log=log, seconds=plan.seconds)
+    plan.say(f"{environment.name}: begins")
+    ended = run_in(
+        plan.sandbox,
+        room,
+        environment,
+        _command(plan.recipe),
+        log=log,
+        seconds=plan.seconds,
+        look=BuildProgress(log, environment.name, plan.say).look,
+    )
     if ended.code is None:
-        return _ended(environment, BuildEnd.STOPPED, f"not done after {plan.seconds:g} s", {})
-    if ended.code != 0:
-        end = BuildEnd.STOPPED if ended.code < 0 else BuildEnd.FAILED
-        return _ended(environment, end, f"exit code {ended.code}{_last_words(log)}", {})
+        words = f"not done after {plan.seconds:g} s{_last_words(log)}"
+        return _ended(environment, BuildEnd.STOPPED, words, {})
+    if ended.code < 0:
+        words = f"ended by {_signal_name(-ended.code)}{_last_words(log)}"
+        return _ended(environment, BuildEnd.STOPPED, words, {})
+    if ended.code > 0:
+        words = f"exit code {ended.code}{_last_words(log)}"
+        return _ended(environment, BuildEnd.FAILED, words, {})
     try:
         outputs = read_outputs(folder / _OUT)
     except ParseError as error:
         return _ended(environment, BuildEnd.FAILED, str(error), {})
     return _ended(environment, BuildEnd.DONE, "", outputs)
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _last_words(log: Path) -> str:

@@ -19,8 +19,12 @@ _FAKETIME = "/usr/lib"  # libfaketime.so.1 lies below, in a folder of the archit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildEnvironment:
-    """One environment. ``folder`` is the name of its directory, ``user`` a numeric id."""
+    """One environment, and the ``name`` of its build.
 
+    ``folder`` is the name of its directory, ``user`` a numeric id.
+    """
+
+    name: str
     folder: str
     umask: int
     host_name: str
@@ -39,6 +43,7 @@ def build_environments() -> tuple[BuildEnvironment, BuildEnvironment]:
     """The first is plain, the second differs from it in everything that can be varied."""
     return (
         BuildEnvironment(
+            name="first build",
             folder="first",
             umask=0o022,
             host_name="first",
@@ -46,6 +51,7 @@ def build_environments() -> tuple[BuildEnvironment, BuildEnvironment]:
             variables=_variables(zone="UTC", locale="C.UTF-8", seed="0"),
         ),
         BuildEnvironment(
+            name="second build",
             folder="second build",
             umask=0o077,
             host_name="second.invalid",

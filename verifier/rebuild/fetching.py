@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.errors import FetchError
+from verifier.rebuild.progress import SAID
 from verifier.tlog.strict import excerpt
 
 __all__ = ["Fetching", "bring_missing"]
@@ -25,7 +26,7 @@ __all__ = ["Fetching", "bring_missing"]
 _MODULE = "pipeline.image"
 _BESIDE = Path(__file__).resolve().parents[2]  # an installation, or a source tree
 _OPTIONS = {"inputs.lock": ("--lock",), "toolchain.lock": ("--from-source", "--toolchain-lock")}
-_PREFIX, _ERROR = "cvm-image: ", "error: "  # of the builder's own lines
+_ERROR = "error: "  # how the builder's last line begins where it fails
 _GRACE_SECONDS = 10.0
 _MAX_LINE = 4096
 _SHOWN = 600  # characters of the error
@@ -113,7 +114,7 @@ def _followed(running: subprocess.Popen[str], fetching: Fetching) -> str:
     error = ""
     try:
         while (line := running.stderr.readline(_MAX_LINE)) and not late.is_set():
-            fetching.say(line.rstrip("\n").removeprefix(_PREFIX))
+            fetching.say(line.rstrip("\n").removeprefix(SAID))
             error = line.removeprefix(_ERROR) if line.startswith(_ERROR) else error
         code = running.wait()
     finally:

@@ -17,7 +17,7 @@ from typing import IO
 from verifier.appraisal.rebuild.rebuilt import InputState, LockedInput
 from verifier.errors import FetchError, ParseError
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import parse_utf8
+from verifier.tlog.strict import excerpt, first_repeated, parse_utf8
 
 __all__ = ["LockLine", "look_up", "parse_lock_lines", "unpack_bundle"]
 
@@ -55,10 +55,9 @@ def parse_lock_lines(raw: bytes, *, what: str = "inputs.lock") -> tuple[LockLine
     document = JsonObject(table, what=what)
     document.choice("schema", (_SCHEMA,))
     lines = tuple(_line(item) for item in document.objects("input", minimum=1))
-    names = [line.name for line in lines]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ParseError(f"{what}, {twice[0]}", expected="one version", got="two")
+    twice = first_repeated(line.name for line in lines)
+    if twice is not None:
+        raise ParseError(f"{what}, {twice}", expected="one version", got="two")
     return lines
 
 
@@ -125,7 +124,7 @@ def unpack_bundle(bundle: Path, lines: tuple[LockLine, ...], store: Path) -> Map
                 named = called.get(PurePosixPath(member.name).name)
                 if named is not None and named != found:
                     altered[named] = found
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # tarfile raises all three
         raise ParseError(str(bundle), expected="a whole tar", got=str(error)) from None
     except OSError as error:
         what, got = str(error.filename or bundle), error.strerror or type(error).__name__
@@ -136,12 +135,13 @@ def unpack_bundle(bundle: Path, lines: tuple[LockLine, ...], store: Path) -> Map
 def _require_plain(member: tarfile.TarInfo, number: int) -> None:
     if number >= _MAX_MEMBERS:
         raise ParseError("bundle of inputs", expected=f"at most {_MAX_MEMBERS} members", got="more")
-    if not member.isfile() and not member.isdir():
-        got = "a link or a special file"
-        raise ParseError(f"bundle of inputs, {member.name}", expected="a file", got=got)
-    if member.size > _MAX_INPUT:
-        expected = f"at most {_MAX_INPUT} bytes"
-        raise ParseError(f"bundle of inputs, {member.name}", expected=expected, got="more")
+    what = f"bundle of inputs, {excerpt(member.name)}"
+    if not (member.isfile() or member.isdir()) or member.issparse():
+        got = "a link, a special file or one with holes"
+        raise ParseError(what, expected="a plain file", got=got)
+    if not 0 <= member.size <= _MAX_INPUT:
+        expected, got = f"0 to {_MAX_INPUT} bytes", f"{member.size}"
+        raise ParseError(what, expected=expected, got=got)
 
 
 def _put(content: IO[bytes], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The locks of a rebuild: which inputs a release is made from, by what its recipe is.
+"""What a release's recipe says of its rebuild: which inputs it is made from, and what is compiled.
 
 A release from pinned binaries has one lock. One from source has a second, of the toolchain and the
 sources, and needs neither the kernel nor the firmware of the first. The second lies in the source
@@ -12,10 +12,42 @@ from dataclasses import dataclass
 
 from verifier.rebuild.inputs import LockLine, parse_lock_lines
 
-__all__ = ["FROM_SOURCE_RECIPE", "TOOLCHAIN_LOCK", "RebuildLocks"]
+__all__ = ["PINNED_BINARIES", "RECIPES", "TOOLCHAIN_LOCK", "RebuildLocks", "Recipe"]
 
-FROM_SOURCE_RECIPE = "cvm-audit/reference-image/from-source/v1"
-"""What a release says of its recipe whose kernel and firmware were compiled."""
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is compiled: kernel and firmware ``from_source``, ``byte_code`` of the program."""
+
+    from_source: bool
+    byte_code: bool
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What the builder is told."""
+        given = {"--from-source": self.from_source, "--byte-code": self.byte_code}
+        return tuple(option for option, asked in given.items() if asked)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether anything is compiled, in a sandbox within that of the rebuild."""
+        return bool(self.options)
+
+
+PINNED_BINARIES = Recipe(from_source=False, byte_code=False)
+"""Nothing is compiled; also what is done for a recipe of another name.
+
+Another source tree has a builder of its own, and names its recipes itself: the manifest of what
+was built must then name the very one that the release does (`rebuild.recipe`).
+"""
+
+RECIPES = {
+    "cvm-audit/reference-image/pinned-binaries/v1": PINNED_BINARIES,
+    "cvm-audit/reference-image/pinned-binaries-byte-code/v1": Recipe(False, True),
+    "cvm-audit/reference-image/from-source/v1": Recipe(True, False),
+    "cvm-audit/reference-image/from-source-byte-code/v1": Recipe(True, True),
+}
+"""By what a release says of it. Source: docs/spec/image.md, "Recipes"."""
 
 TOOLCHAIN_LOCK = "toolchain.lock"
 _LOCK = "inputs.lock"

@@ -13,7 +13,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +22,17 @@ from pathlib import Path
 from verifier.errors import PolicyError
 from verifier.rebuild.environment import BuildEnvironment
 
-__all__ = ["MAX_FILE", "ROOM", "STORE", "Ended", "Room", "Sandbox", "find_sandbox", "run_in"]
+__all__ = [
+    "MAX_FILE",
+    "ROOM",
+    "STORE",
+    "Ended",
+    "Room",
+    "Sandbox",
+    "find_sandbox",
+    "read_only_system",
+    "run_in",
+]
 
 ROOM, STORE = "{room}", "{store}"
 """In a command: where the build sees its own folder, and the inputs."""
@@ -30,6 +41,8 @@ MAX_FILE = 4 * 1024 * 1024 * 1024
 """Most bytes of each file that a build writes, its log included."""
 
 _TRIAL_SECONDS = 20.0
+_LOOK_SECONDS = 1.0
+_OF_SIGNAL = 128  # bwrap(1): so much and the number says that a signal ended what it ran
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin")
 _SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 
@@ -99,10 +112,12 @@ def run_in(
     *,
     log: Path,
     seconds: float,
+    look: Callable[[], None],
 ) -> Ended:
     """Run ``command`` in the folder of the room, what it prints going to the new file ``log``.
 
-    Whatever it has started is killed when it ends. Raises OSError if it cannot be started.
+    ``look`` is called about every second while it runs. Whatever it has started is killed when it
+    ends, and when this is interrupted. Raises OSError if it cannot be started.
     """
     place, store = str(room.folder), str(room.store)
     if sandbox is Sandbox.BWRAP:
@@ -122,12 +137,28 @@ def run_in(
         ) as running,
     ):
         try:
-            return Ended(running.wait(seconds))
-        except subprocess.TimeoutExpired:
-            return Ended(None)
+            code = _waited(running, seconds, look)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+    if sandbox is Sandbox.BWRAP and code is not None and 0 < code - _OF_SIGNAL < signal.NSIG:
+        code = _OF_SIGNAL - code
+    return Ended(code)
+
+
+def _waited(
+    running: subprocess.Popen[bytes], seconds: float, look: Callable[[], None]
+) -> int | None:
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        try:
+            return running.wait(max(0.0, min(left, _LOOK_SECONDS)))
+        except subprocess.TimeoutExpired:
+            look()
+            if left <= _LOOK_SECONDS:
+                return None
 
 
 def _prefix(
@@ -158,12 +189,13 @@ def _bwrap(room: Room, environment: BuildEnvironment, place: str, store: str) ->
     for name, value in environment.variables.items():
         yield from ("--setenv", name, value)
     yield from ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp")  # noqa: S108 - inside
-    yield from _system()
+    yield from read_only_system()
     yield from ("--bind", str(room.folder), place, "--ro-bind", str(room.store), store)
     yield from ("--remount-ro", "/", "--chdir", f"{place}/{room.start}")
 
 
-def _system() -> Iterator[str]:
+def read_only_system() -> Iterator[str]:
+    """Options of bwrap: programs and libraries of this machine, and nothing else of it."""
     yield from ("--ro-bind", "/usr", "/usr")
     for path in map(Path, _SYSTEM):
         if path.is_symlink():

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 
 from verifier.errors import FetchError, ParseError
 from verifier.release.directory_digest import (
@@ -100,7 +101,7 @@ def read_source_tree(root: Path) -> SourceTree:
     """Read the files of a source tree that count for its digest.
 
     Raises ParseError for a link or special file among them and beyond the limits of number and
-    size, FetchError for what cannot be read.
+    size, FetchError for what cannot be read, and for a folder that is no source tree.
     """
     files: list[SourceFile] = []
     left = _MAX_SIZE
@@ -115,6 +116,9 @@ def read_source_tree(root: Path) -> SourceTree:
     except OSError as error:
         what, got = str(error.filename or root), error.strerror or type(error).__name__
         raise FetchError(what, expected="source that can be read", got=got) from None
+    if not files:
+        expected = f"a source tree, with {' and '.join(SOURCE_FOLDERS)}"
+        raise FetchError(str(root), expected=expected, got="neither is in it")
     return SourceTree(tuple(sorted(files, key=lambda file: file.path)))
 
 
@@ -133,11 +137,19 @@ def _paths(root: Path) -> Iterable[Path]:
     for folder in SOURCE_FOLDERS:
         if (root / folder).is_symlink():
             raise ParseError(f"source {folder}", expected="a directory", got="a symbolic link")
-        for path in (root / folder).rglob("*"):
-            if is_source(path.relative_to(root).as_posix()) and (
-                path.is_symlink() or not path.is_dir()
-            ):
-                yield path
+        if not (root / folder).exists():
+            continue
+        # Not by a glob, which says nothing of a folder that it may not read.
+        for place, folders, files in os.walk(root / folder, onerror=_unreadable):
+            for path in (Path(place) / name for name in (*folders, *files)):
+                if is_source(path.relative_to(root).as_posix()) and (
+                    path.is_symlink() or not path.is_dir()
+                ):
+                    yield path
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise error
 
 
 def _read(path: Path, name: str, left: int) -> SourceFile:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verifier.errors import ParseError
 from verifier.release.cvm_release import ARTIFACT_ROLES, Artifact, Build
 from verifier.release.statement import NAME
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import parse_json
+from verifier.tlog.strict import first_repeated, parse_json
 
 __all__ = ["ImageManifest", "parse_image_manifest"]
 
 _SCHEMA = "cvm-audit/image-manifest/v1"
 _WHAT = "image manifest"
+_MAX_BYTES = 16 * 1024 * 1024  # that of the reference image has 150 kB
+_MAX_ARTIFACTS = 64  # as many files as a build may leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ def parse_image_manifest(raw: bytes) -> ImageManifest:
 
     Raises ParseError.
     """
+    if len(raw) > _MAX_BYTES:
+        raise ParseError(_WHAT, expected=f"at most {_MAX_BYTES} bytes", got=f"{len(raw)} bytes")
     document = JsonObject(parse_json(raw, what=_WHAT), what=_WHAT)
     document.choice("schema", (_SCHEMA,))
     build = Build(
@@ -40,10 +45,12 @@ def parse_image_manifest(raw: bytes) -> ImageManifest:
         lock_sha256=document.hex("lockSha256", size=32),
     )
     artifacts = tuple(_artifact(item) for item in document.objects("artifacts", minimum=1))
-    names = [artifact.name for artifact in artifacts]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise document.refuse("artifacts", expected="each name once", got=f"{twice[0]} twice")
+    if len(artifacts) > _MAX_ARTIFACTS:
+        expected = f"at most {_MAX_ARTIFACTS}"
+        raise document.refuse("artifacts", expected=expected, got=str(len(artifacts)))
+    twice = first_repeated(artifact.name for artifact in artifacts)
+    if twice is not None:
+        raise document.refuse("artifacts", expected="each name once", got=f"{twice} twice")
     return ImageManifest(build, artifacts)
 
 

@@ -181,10 +181,20 @@ def _require_kind(entry: CpioEntry, fields: dict[str, int], what: str) -> None:
     if entry.content and not (entry.is_file or entry.is_link):
         got = f"{len(entry.content)} bytes"
         raise ParseError(f"{what}, {entry.name}", expected="no content", got=got)
-    if entry.is_file and entry.nlink > 1:
-        # Of the names of one file only one holds the content: what the others are is not said.
+    if (entry.is_file or entry.is_device) and entry.nlink > 1:
+        # Only one of the names says what is behind all of them.
         got = f"{entry.nlink} links"
         raise ParseError(f"{what}, {entry.name}", expected="a file with one name", got=got)
+    if entry.is_link:
+        _require_target(entry, f"{what}, {entry.name}")
+
+
+def _require_target(entry: CpioEntry, what: str) -> None:
+    # The kernel reads it up to a NUL, and leaves out a link whose target is longer than a path.
+    target = parse_utf8(entry.content, what=what)
+    if not target.isprintable() or not 0 < len(entry.content) <= _MAX_NAME:
+        got = f"{len(entry.content)} bytes, {excerpt(entry.content)}"
+        raise ParseError(what, expected="a printable path as the target of the link", got=got)
 
 
 def _require_place(entry: CpioEntry, kinds: dict[str, int]) -> None:

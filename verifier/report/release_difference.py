@@ -7,12 +7,15 @@ which packages, files, parameters and kernel.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.appraisal.comparison.artifact_difference import artifact_differences
-from verifier.appraisal.comparison.difference import Difference
+from verifier.appraisal.comparison.artifact_difference import (
+    MAX_DIFFERENCES,
+    artifact_differences,
+)
+from verifier.appraisal.comparison.difference import Difference, bytes_difference
 from verifier.appraisal.comparison.document_difference import document_differences
 from verifier.appraisal.comparison.kernel_configuration import kernel_options
 from verifier.errors import ParseError
@@ -73,10 +76,21 @@ def _sections(old: ReleaseSide, new: ReleaseSide) -> Iterator[tuple[str, Iterato
     ):
         left, right = old.copies.get(role), new.copies.get(role)
         if left is not None and right is not None:
-            yield heading, document_differences(members_of(left), members_of(right))
+            yield heading, _differences(left, right, members_of)
     left, right = old.copies.get("initrd"), new.copies.get("initrd")
     if left is not None and right is not None:
-        yield "files", iter(artifact_differences("initrd", released=left, built=right))
+        found = artifact_differences("initrd", released=left, built=right)
+        first = f", the first {MAX_DIFFERENCES}" if len(found) == MAX_DIFFERENCES else ""
+        yield f"files{first}", iter(found)
+
+
+def _differences(
+    old: bytes, new: bytes, members_of: Callable[[bytes], Any]
+) -> Iterator[Difference]:
+    found = list(document_differences(members_of(old), members_of(new)))
+    plain = bytes_difference(old, new)
+    # What is told of an artifact is not all of it: other bytes are never no difference.
+    yield from found if found or plain is None else (plain,)
 
 
 def _identity(side: ReleaseSide) -> dict[str, Any]:
@@ -142,7 +156,7 @@ def _packages(raw: bytes) -> dict[str, Any]:
     """Name to version and digests of what a CycloneDX document lists, as far as it is one."""
     try:
         document = JsonObject(parse_json(raw, what="sbom"), what="sbom")
-        return dict(map(_package, document.objects("components")))
+        return _joined(map(_package, document.objects("components")))
     except ParseError as error:
         return {"(the packages cannot be read)": str(error)}
 
@@ -171,7 +185,15 @@ def _options(raw: bytes) -> dict[str, str]:
 def _parameters(raw: bytes) -> dict[str, Any]:
     parameters = raw.decode("utf-8", "backslashreplace").split()
     named = (parameter.partition("=") for parameter in parameters)
-    return {name: value or "(set)" for name, _, value in named}
+    return _joined((name, value or "(set)") for name, _, value in named)
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Every value of a name, in their order: a name that is there twice hides nothing."""
+    found: dict[str, list[str]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: ", then ".join(values) for name, values in found.items()}
 
 
 def _kernel(raw: bytes) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,7 @@ def rebuilt(*builds: Build, **changes: Any) -> Rebuilt:
         inputs_words="",
         fetch_words="",
         sandbox="bwrap",
+        apart=True,
         builds=builds or (build(), build()),
         obstacle="",
         offered={},
@@ -136,6 +138,57 @@ def test_builds_that_could_not_begin_ran_in_no_sandbox() -> None:
     appraise_builds(ledger, LOGGED, nothing, sandboxed=True)
     found = next(f for f in ledger.findings if f.check == "rebuild.sandbox")
     assert (found.status, found.got) == (Status.SKIP, "not checked: no builder")
+
+
+MANIFEST = {
+    "schema": "cvm-audit/image-manifest/v1",
+    "recipe": "toy/1",
+    "sourceSha256": "00" * 32,
+    "lockSha256": "00" * 32,
+    "artifacts": [{"name": "x", "role": "kernel", "size": 1, "sha256": "00" * 32}],
+}
+
+
+def listed(**changes: object) -> Build:
+    return build(manifest_json=json.dumps(MANIFEST | changes).encode())
+
+
+def recipe_of(*builds: Build) -> Finding:
+    ledger = Ledger()
+    appraise_builds(ledger, LOGGED, rebuilt(*builds), sandboxed=True)
+    (found,) = (f for f in ledger.findings if f.check == "rebuild.recipe")
+    return found
+
+
+def test_the_recipe_is_that_of_the_first_build() -> None:
+    assert recipe_of(listed(), listed(recipe="toy/2")).status is Status.PASS
+    found = recipe_of(listed(recipe="toy/2"), listed())
+    assert (found.status, found.cls) == (Status.FAIL, FindingClass.SECURITY)
+    assert (found.expected, found.got) == ("recipe toy/1", "recipe toy/2")
+
+
+@pytest.mark.parametrize(
+    ("first", "got"),
+    [
+        (build(manifest_json=None), "the build made no manifest.json"),
+        (build(), "it cannot be read: image manifest: "),
+        (listed(schema="toy"), "it cannot be read: image manifest.schema: "),
+        (listed(recipe=1), "it cannot be read: image manifest.recipe: "),
+        (listed(recipe=""), "it cannot be read: image manifest.recipe: "),
+    ],
+)
+def test_a_build_that_names_no_recipe(first: Build, got: str) -> None:
+    found = recipe_of(first, listed())
+    assert (found.status, found.cls) == (Status.FAIL, FindingClass.INPUT)
+    assert found.expected == "recipe toy/1"
+    assert found.got.startswith(got)
+
+
+@pytest.mark.parametrize("end", [BuildEnd.FAILED, BuildEnd.STOPPED])
+def test_a_first_build_that_did_not_come_out_names_no_recipe(end: BuildEnd) -> None:
+    found = recipe_of(replace(listed(recipe="toy/2"), end=end), listed())
+    assert (found.status, found.source) == (Status.SKIP, "builds")
+    assert found.got == "not checked: the first build did not come out"
 
 
 def test_several_inputs_that_are_not_at_hand() -> None:

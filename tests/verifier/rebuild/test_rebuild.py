@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,9 @@ from tests.verifier.rebuild.toy_release import (
     payload,
     release,
 )
+from verifier.errors import ParseError
+from verifier.rebuild.workspace import read_outputs, workspace
+from verifier.release.newc import parse_newc
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bwrap is not installed")
 
@@ -94,7 +100,67 @@ def test_a_bundle_with_a_link(toy: ToyRelease) -> None:
         tar.addfile(member)
     ran = toy.rebuild("--json", inputs=("--inputs", bundle))
     assert ran.code == 1
-    assert finding(ran, "rebuild.inputs")["got"].startswith("bundle of inputs, link: a link")
+    got = finding(ran, "rebuild.inputs")["got"]
+    assert got.startswith("bundle of inputs, 'link': a link, a special file")
+
+
+def small_tar(change: Callable[[bytearray], None]) -> bytes:
+    """A tar of one member, its header changed, with a sum that is right again."""
+    raw = bytearray(tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT))
+    change(raw)
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw[:512])
+    return bytes(raw) + bytes(1024)
+
+
+def negative(header: bytearray) -> None:
+    header[124:136] = b"\xff" * 10 + b"\x00\x00"  # -65536, in base 256
+
+
+def sparse(header: bytearray) -> None:
+    header[156:157] = b"S"
+    header[483:495] = b"%011o\0" % (1 << 29)  # what it would take, unpacked
+
+
+def enormous(header: bytearray) -> None:
+    header[124:136] = b"\x80" + b"\x7f" * 11
+
+
+def enormous_extension(header: bytearray) -> None:
+    enormous(header)
+    header[156:157] = b"x"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (negative, "bundle of inputs, 'x': -65536 (expected 0 to 1073741824 bytes)"),
+        (sparse, "bundle of inputs, 'x': a link, a special file or one with holes"),
+        (enormous, "bundle of inputs, 'x': 154135671558081661678616447 ("),
+        (enormous_extension, ""),
+    ],
+)
+def test_a_bundle_with_a_header_that_lies(
+    toy: ToyRelease, change: Callable[[bytearray], None], words: str
+) -> None:
+    path = toy.root / "inputs.tar"
+    path.write_bytes(small_tar(change))
+    ran = toy.rebuild("--json", inputs=("--inputs", path))
+    assert ran.code == 1
+    found = finding(ran, "rebuild.inputs")
+    assert found["got"].startswith(words)
+    assert found["class"] == "input"
+
+
+def test_a_bundle_with_words_where_numbers_belong(toy: ToyRelease) -> None:
+    path = toy.root / "inputs.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("x")
+        member.pax_headers = {"GNU.sparse.map": "many,more", "GNU.sparse.size": "1"}
+        tar.addfile(member)
+    ran = toy.rebuild("--json", inputs=("--inputs", path))
+    assert ran.code == 1
+    assert "invalid literal" in finding(ran, "rebuild.inputs")["got"]
 
 
 def test_a_lock_with_two_versions_of_an_input(toy: ToyRelease) -> None:
@@ -120,9 +186,13 @@ def test_where_bwrap_does_not_work_unshare_does(
     if subprocess.run(["unshare", "-r", "-n", "true"], check=False).returncode:
         pytest.skip("unshare does not work here")
     toy.behave("network")
+    release(toy)
     ran = toy.rebuild("--json", "--work", toy.root / "work")
-    assert "unshare: no network" in finding(ran, "rebuild.sandbox", "pass")["got"]
-    assert "rebuild.build" not in failures(ran)
+    # What a build can change is not only its own: so this is not what a verdict rests on.
+    skipped = finding(ran, "rebuild.sandbox", "skip")
+    assert skipped["got"].startswith("not checked: unshare, so the builds could change")
+    assert "rebuild.sandbox" in json.loads(ran.out)["notProven"]
+    assert not failures(ran) - {"rebuild.artifact", "rebuild.measurement"}
     built = (toy.root / "work" / "second build" / "out" / "initrd.bin").read_bytes()
     assert b"1 OSError" in built or b"1 ConnectionRefusedError" in built
 
@@ -164,11 +234,34 @@ def test_a_link_in_the_source_is_refused(toy: ToyRelease) -> None:
     assert "source verifier/link.py: a link or a special file (expected a file)" in ran.err
 
 
+def test_a_folder_that_is_no_source_tree(toy: ToyRelease) -> None:
+    ran = cvm_audit(
+        *("release", "rebuild", toy.write_entry(), "--source", toy.artifacts, "--offline"),
+        *("--store", toy.store, "--guest-policy", toy.root / "guest-policy.json", "--json"),
+    )
+    assert (ran.code, failures(ran)) == (3, set())
+    got = finding(ran, "rebuild.source", "error")["got"]
+    assert got == f"not at hand: {toy.artifacts}: neither is in it"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_of_the_source_that_cannot_be_read(toy: ToyRelease) -> None:
+    (toy.source / "pipeline" / "node").chmod(0)
+    try:
+        ran = toy.rebuild("--json")
+    finally:
+        (toy.source / "pipeline" / "node").chmod(0o755)
+    assert (ran.code, failures(ran)) == (3, set())
+    assert "node: Permission denied" in finding(ran, "rebuild.source", "error")["got"]
+
+
 def test_a_changed_lock_line(toy: ToyRelease) -> None:
     (toy.image / "inputs.lock").write_text(toy.lock_of(tool="1.0-2"))
     ran = toy.rebuild("--json")
     assert ran.code == 1
-    assert failures(ran) == {"rebuild.source", "rebuild.lock"}
+    assert failures(ran) == {"rebuild.source", "rebuild.lock", "rebuild.artifact"}
+    # What is built tells of the lock, and of nothing else that changed.
+    assert finding(ran, "rebuild.artifact")["source"] == "manifest.json"
 
 
 def test_a_lock_line_that_names_another_input(toy: ToyRelease) -> None:
@@ -272,6 +365,31 @@ def test_a_build_has_no_network_and_cannot_write_the_system(toy: ToyRelease) -> 
     assert not Path("/usr/written-by-a-build").exists()
 
 
+def test_a_build_sees_nothing_of_the_machine_or_of_the_other_one(toy: ToyRelease) -> None:
+    toy.behave("look")
+    ran = toy.rebuild("--json", "--work", toy.root / "work")
+    assert "rebuild.build" not in failures(ran)
+    seen = []
+    for folder in ("first", "second build"):
+        built = parse_newc((toy.root / "work" / folder / "out" / "initrd.bin").read_bytes())
+        (raw,) = (entry.content for entry in built if entry.name == "seen.json")
+        seen.append(json.loads(raw))
+    interpreter = {Path(prefix).parts[1] for prefix in (sys.prefix, sys.base_prefix)}
+    system = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "tmp", "usr"}
+    for each in seen:
+        assert each["left"] == each["packages"] == []
+        assert each["processes"] <= 3
+        assert set(each["etc"]) <= {"alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d"}
+        own = {name for name in each["root"] if name.endswith(("first", "second build"))}
+        assert len(own) == 2
+        assert set(each["root"]) <= system | interpreter | own
+        assert set(each["environment"]) <= {
+            *("FAKETIME", "HOME", "LC_ALL", "LD_PRELOAD", "PATH", "PWD", "TZ"),
+            *("PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "LC_CTYPE"),
+            *("FAKETIME_SHARED", "FAKETIME_DID_REEXEC"),
+        }
+
+
 def test_a_build_that_fails(toy: ToyRelease) -> None:
     toy.behave("fail")
     ran = toy.rebuild("--json")
@@ -287,6 +405,44 @@ def test_a_build_that_hangs_is_stopped(toy: ToyRelease) -> None:
     found = finding(ran, "rebuild.build", "error")
     assert ran.code == 3
     assert (found["got"], found["class"]) == ("not done after 1 s", "infrastructure")
+
+
+def test_an_exit_code_that_no_signal_has_is_the_builds_own(toy: ToyRelease) -> None:
+    toy.behave("code")
+    toy.state()
+    ran = toy.rebuild("--json")
+    assert (ran.code, failures(ran)) == (1, {"rebuild.build"})
+    assert finding(ran, "rebuild.build")["got"] == "exit code 200"
+
+
+def test_a_build_that_is_killed_is_not_determined(toy: ToyRelease) -> None:
+    toy.behave("killed")
+    toy.state()
+    ran = toy.rebuild("--json")
+    found = finding(ran, "rebuild.build", "error")
+    assert (ran.code, failures(ran)) == (3, set())
+    assert (found["got"], found["class"]) == ("ended by SIGKILL", "infrastructure")
+
+
+def test_a_source_without_its_builder_is_not_built_by_that_of_this_machine(
+    toy: ToyRelease,
+) -> None:
+    for folder in (toy.source / "pipeline", toy.image):
+        (folder / "__init__.py").unlink()
+    (toy.image / "__main__.py").unlink()
+    toy.state()
+    ran = toy.rebuild("--json")
+    assert ran.code == 1
+    assert "No module named pipeline.image" in finding(ran, "rebuild.build")["got"]
+
+
+def test_a_name_of_an_output_that_is_none(toy: ToyRelease) -> None:
+    toy.behave("name")
+    toy.state()
+    ran = toy.rebuild("--json")
+    assert ran.code == 1
+    got = finding(ran, "rebuild.build")["got"]
+    assert got == r"output: '\udcff' (expected a plain file name)"
 
 
 def test_a_link_among_the_outputs_is_refused(toy: ToyRelease) -> None:
@@ -329,6 +485,7 @@ def test_without_a_sandbox_the_verdict_says_so(toy: ToyRelease) -> None:
     assert ran.code == 4
     assert json.loads(ran.out)["notProven"] == ["rebuild.sandbox"]
     assert "--no-sandbox" in finding(ran, "rebuild.sandbox", "skip")["got"]
+    assert " --no-sandbox " in toy.rebuild("--no-sandbox").last
 
 
 def test_where_no_sandbox_works_nothing_is_built(
@@ -348,9 +505,31 @@ def test_a_kept_folder_resumes(toy: ToyRelease) -> None:
     log.unlink()
     assert toy.rebuild("--json", "--work", work).code == 4
     assert not log.exists()  # the build was not made again
+    made = finding(toy.rebuild("--json", "--work", work), "rebuild.build", "pass")["got"]
+    assert made.endswith(", made by an earlier run")
     (work / "first" / "out" / "kernel.bin").write_bytes(b"another")
     assert toy.rebuild("--json", "--work", work).code == 4
     assert log.exists()
+
+
+def test_the_kept_folder_tells_all_differences_of_the_last_run(toy: ToyRelease) -> None:
+    work = toy.root / "work"
+    init = toy.source / "pipeline" / "node" / "init.py"
+    honest = init.read_bytes()
+    init.write_bytes(honest.replace(b"hello", b"hullo"))
+    ran = toy.rebuild("--work", work, "--artifacts", toy.artifacts)
+    page = (work / "differences.txt").read_text()
+    assert page.startswith("initrd.bin: released | rebuilt\n  init: line 4\n")
+    assert "\nmanifest.json: released | rebuilt\n" in page
+    assert f"all differences: {work / 'differences.txt'}" in ran.err
+    sides = [(work / "compared" / side / "initrd.bin").read_bytes() for side in ("left", "right")]
+    assert sides[0] == (toy.artifacts / "initrd.bin").read_bytes() != sides[1]
+    if shutil.which("diffoscope") is not None:
+        assert "hullo" in (work / "diffoscope.txt").read_text()
+    init.write_bytes(honest)
+    assert toy.rebuild("--work", work, "--artifacts", toy.artifacts).code == 4
+    left = {path.name for path in work.iterdir()}
+    assert not left & {"differences.txt", "diffoscope.txt", "compared"}
 
 
 def test_a_folder_of_something_else_is_left_alone(toy: ToyRelease) -> None:
@@ -358,6 +537,53 @@ def test_a_folder_of_something_else_is_left_alone(toy: ToyRelease) -> None:
     assert ran.code == 2
     assert "a folder of something else" in ran.err
     assert (toy.source / "pipeline").is_dir()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o703])
+def test_a_folder_that_others_can_write_to_is_refused(toy: ToyRelease, mode: int) -> None:
+    work = toy.root / "work"
+    assert toy.rebuild("--work", work).code == 4
+    assert work.stat().st_mode & 0o777 == 0o700
+    work.chmod(mode)
+    ran = toy.rebuild("--work", work)
+    assert ran.code == 2
+    assert f"mode {mode:04o} (expected a folder that nobody else can write to)" in ran.err
+
+
+def test_a_folder_that_another_run_works_in_is_refused(toy: ToyRelease) -> None:
+    work = toy.root / "work"
+    with workspace(work):
+        ran = toy.rebuild("--work", work)
+    assert ran.code == 2
+    assert "one does (expected a folder that no other rebuild works in)" in ran.err
+    assert toy.rebuild("--work", work).code == 4
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.parametrize("left", ["kernel.bin", "."])
+def test_an_output_that_its_mode_forbids_to_read(tmp_path: Path, left: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "kernel.bin").write_bytes(b"")
+    (tmp_path / "out" / left).chmod(0)
+    with pytest.raises(ParseError) as caught:
+        read_outputs(tmp_path / "out")
+    (tmp_path / "out").chmod(0o700)
+    assert (caught.value.expected, caught.value.got) == (
+        "a file that can be read",
+        "its mode forbids to read it",
+    )
+
+
+def test_what_a_build_has_locked_is_removed_all_the_same(
+    toy: ToyRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    toy.behave("locked")
+    toy.state()
+    assert "rebuild.build" not in failures(toy.rebuild("--json"))
+    assert not list(temporary.iterdir())
 
 
 def test_nothing_is_left_behind(
@@ -505,6 +731,17 @@ class TestStatement:
         assert "this source does not build" in predicate["firstDifference"]
         fsck = cvm_log("fsck", log, "--vkey", vkey)
         assert fsck.code == 0
+
+    def test_a_key_of_a_log_that_is_none_is_refused_before_anything_is_built(
+        self, toy: ToyRelease, key: Path
+    ) -> None:
+        folder = toy.root / "statement"
+        publishing = ("--publish", "http://127.0.0.1:9", "--vkey", "log.test+00000000")
+        given = ("--key", key, "--statement", folder, *publishing)
+        ran = toy.rebuild(*given, inputs=("--store", toy.store))
+        assert ran.code == 2
+        assert "--vkey: vkey" in ran.err
+        assert "build: begins" not in ran.err
 
     def test_offline_nothing_is_published(self, toy: ToyRelease, key: Path) -> None:
         folder = toy.root / "statement"

@@ -14,13 +14,13 @@ import pytest
 
 from pipeline.image.compile.recipe import KERNEL_CONFIG
 from pipeline.image.lock import FIRMWARE, KERNEL, TOOLCHAIN_LOCK, encode_lock
-from pipeline.image.recipe import FROM_SOURCE_RECIPE as BUILT_RECIPE
+from pipeline.image.recipe import recipe_name
 from pipeline.image.store import Store
 from tests.pipeline.image.compile.synthetic_toolchain import toolchain_inputs, toolchain_lock
 from tests.pipeline.image.synthetic_inputs import fill, inputs
 from tests.running import ROOT
 from tests.verifier.rebuild.toy_release import ToyRelease, finding
-from verifier.rebuild.locks import FROM_SOURCE_RECIPE, RebuildLocks
+from verifier.rebuild.locks import RECIPES, RebuildLocks
 from verifier.rebuild.locks import TOOLCHAIN_LOCK as TOOLCHAIN_LOCK_NAME
 
 CONFIG = b"CONFIG_SECCOMP=y\n"
@@ -53,12 +53,14 @@ def made(bubblewrap: str, tmp_path_factory: pytest.TempPathFactory) -> ToyReleas
 @pytest.fixture
 def compiled(made: ToyRelease) -> ToyRelease:
     made.state()
-    made.document["predicate"]["build"]["recipe"] = FROM_SOURCE_RECIPE
+    made.document["predicate"]["build"]["recipe"] = recipe_name(from_source=True, byte_code=False)
     return made
 
 
 def test_builder_and_judge_call_it_the_same() -> None:
-    assert FROM_SOURCE_RECIPE == BUILT_RECIPE
+    assert len(RECIPES) == 4
+    for name, recipe in RECIPES.items():
+        assert name == recipe_name(from_source=recipe.from_source, byte_code=recipe.byte_code)
     assert TOOLCHAIN_LOCK.name == TOOLCHAIN_LOCK_NAME
 
 

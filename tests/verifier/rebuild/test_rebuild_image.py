@@ -32,17 +32,24 @@ def real(
     image_store: Path, bubblewrap: str, tmp_path_factory: pytest.TempPathFactory
 ) -> ToyRelease:
     assert bubblewrap
-    real = ToyRelease(tmp_path_factory.mktemp("image"))
+    return released(tmp_path_factory.mktemp("image"), image_store)
+
+
+def released(root: Path, image_store: Path, *options: str) -> ToyRelease:
+    """A release of this tree's image, built with ``options``."""
+    real = ToyRelease(root)
     for name in ("pipeline", "verifier"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, real.source / name, ignore=ignored)
     real.store.symlink_to(image_store)
     (real.root / "guest-policy.json").write_text(json.dumps(GUEST_POLICY))
-    options = ("-o", real.artifacts, "--policy", real.root / "guest-policy.json")
-    command = [sys.executable, "-B", "-m", "pipeline.image", "build", *map(str, options)]
-    command += ["--store", str(real.store), "--offline"]
+    paths = ("-o", real.artifacts, "--policy", real.root / "guest-policy.json")
+    command = [sys.executable, "-B", "-m", "pipeline.image", "build", *map(str, paths)]
+    command += ["--store", str(real.store), "--offline", *options]
     subprocess.run(command, cwd=real.source, check=True, timeout=300)
     real.state()
+    manifest = json.loads((real.artifacts / "manifest.json").read_bytes())
+    real.document["predicate"]["build"]["recipe"] = manifest["recipe"]
     return real
 
 
@@ -50,6 +57,22 @@ def test_it_is_reproduced(real: ToyRelease) -> None:
     real.write_entry()
     ran = real.rebuild(*real.known, "--artifacts", real.artifacts)
     assert ran.code == 0, ran.out + ran.err
+
+
+@pytest.mark.usefixtures("bubblewrap")
+def test_with_byte_code_it_is_reproduced_and_a_changed_byte_of_that_named(
+    image_store: Path, tmp_path: Path
+) -> None:
+    real = released(tmp_path, image_store, "--byte-code")
+    work = ("--work", tmp_path / "work")
+    ran = real.rebuild(*real.known, *work, "--artifacts", real.artifacts)
+    assert ran.code == 0, ran.out + ran.err
+    path = b"usr/lib/cvm/pipeline/node/__pycache__/guest.cpython-313.pyc"
+    initrd = real.artifacts / "initrd.bin"
+    flipped(initrd, initrd.read_bytes().index(path) + 400)
+    ran = real.rebuild("--json", *work, "--artifacts", real.artifacts)
+    assert (ran.code, failures(ran)) == (1, {"rebuild.released"})
+    assert f"first difference: {path.decode()}: " in finding(ran, "rebuild.released")["got"]
 
 
 def test_a_changed_byte_of_its_source_is_named(real: ToyRelease) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import socket
 import sys
 import time
@@ -18,6 +19,15 @@ from pathlib import Path
 
 HERE = Path("pipeline/image")
 COMMAND_LINE = b"console=ttyS0 quiet panic=-1 mitigations=auto,nosmt"
+ROLES = {
+    "command-line.txt": "command-line",
+    "firmware.fd": "firmware",
+    "guest-policy.json": "guest-policy",
+    "initrd.bin": "initrd",
+    "kernel-config.txt": "kernel-config",
+    "kernel.bin": "kernel",
+    "sbom.json": "sbom",
+}
 
 
 def record(name: str, mode: int, content: bytes, number: int) -> bytes:
@@ -27,15 +37,52 @@ def record(name: str, mode: int, content: bytes, number: int) -> bytes:
     return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
 
 
-def archive(files: dict[str, bytes]) -> bytes:
+def tree(files: dict[str, bytes]) -> dict[str, tuple[int, bytes]]:
     nodes: dict[str, tuple[int, bytes]] = {}
     for name, content in sorted(files.items()):
         parts = name.split("/")
         for depth in range(1, len(parts)):
             nodes.setdefault("/".join(parts[:depth]), (0o40755, b""))
         nodes[name] = (0o100755 if name == "init" else 0o100644, content)
-    entries = [record(n, m, c, i) for i, (n, (m, c)) in enumerate(sorted(nodes.items()), 1)]
+    return dict(sorted(nodes.items()))
+
+
+def archive(nodes: dict[str, tuple[int, bytes]]) -> bytes:
+    entries = [record(n, m, c, i) for i, (n, (m, c)) in enumerate(nodes.items(), 1)]
     return b"".join([*entries, record("TRAILER!!!", 0, b"", 0)])
+
+
+def sized(content: bytes) -> dict[str, object]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def entry(path: str, mode: int, content: bytes) -> dict[str, object]:
+    if mode == 0o40755:
+        return {"path": path, "type": "directory"}
+    return {"path": path, "type": "file", "mode": f"{mode & 0o777:04o}", **sized(content)}
+
+
+def manifest(
+    lock: bytes, nodes: dict[str, tuple[int, bytes]], outputs: dict[str, bytes], *, recipe: str
+) -> bytes:
+    members = ("architecture", "name", "role", "sha256", "size", "version")
+    document = {
+        "schema": "cvm-audit/image-manifest/v1",
+        "recipe": recipe,
+        "lockSha256": hashlib.sha256(lock).hexdigest(),
+        # Of no tree: so that a test can change the source and nothing of what is built.
+        "sourceSha256": "00" * 32,
+        "hashTableGpa": "0x810c00",
+        "artifacts": [
+            {"name": name, "role": role, **sized(outputs[name])} for name, role in ROLES.items()
+        ],
+        "inputs": [
+            {member: item[member] for member in members}
+            for item in tomllib.loads(lock.decode())["input"]
+        ],
+        "initrd": [entry(path, *node) for path, node in nodes.items()],
+    }
+    return json.dumps(document, sort_keys=True).encode()
 
 
 def surroundings() -> str:
@@ -54,11 +101,45 @@ def network() -> str:
     return "connected"
 
 
-def misbehave(lines: list[str], out: Path, files: dict[str, bytes]) -> None:
+def surroundings_of_the_machine() -> dict[str, object]:
+    """What can be seen that is the machine's, or another build's; and something left for one."""
+    places = [Path("/", *parts) for parts in (("tmp",), ("dev", "shm"), ("var", "tmp"), ("run",))]
+    marks = [place / "mark" for place in places]
+    left = [str(mark) for mark in marks if mark.exists()]
+    for mark in marks:
+        if mark.parent.is_dir():
+            mark.write_text("left by a build")
+    return {
+        "root": sorted(path.name for path in Path("/").iterdir()),
+        "etc": sorted(path.name for path in Path("/etc").iterdir()),
+        "environment": sorted(os.environ),
+        "processes": len(list(Path("/proc").glob("[0-9]*"))),
+        "left": left,
+        "packages": sorted({name for name in sys.path if "-packages" in name}),
+    }
+
+
+def end(lines: list[str]) -> None:
     if "fail" in lines:
         sys.exit("toy builder: this source does not build")
+    if "code" in lines:
+        sys.exit(200)
+    if "killed" in lines:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def misbehave(lines: list[str], out: Path, files: dict[str, bytes]) -> None:
+    if "talk" in lines:
+        sys.stderr.write("make[1]: nothing for people\ncvm-image: compiles\x1b[2J the kernel\n")
+        time.sleep(2.5)
     if "hang" in lines:
         time.sleep(600)
+    if "locked" in lines:
+        (out.parent / "deep" / "deeper").mkdir(parents=True)
+        (out.parent / "deep" / "deeper").chmod(0)
+        (out.parent / "deep").chmod(0o500)
+    if "name" in lines:
+        Path(os.fsdecode(b"%s/\xff" % os.fsencode(out))).write_bytes(b"")
     if "leak" in lines:
         files["leak.txt"] = surroundings().encode()
     if "link" in lines:
@@ -70,6 +151,8 @@ def misbehave(lines: list[str], out: Path, files: dict[str, bytes]) -> None:
     if "nothing" in lines:
         out.rmdir()
         sys.exit(0)
+    if "look" in lines:
+        files["seen.json"] = json.dumps(surroundings_of_the_machine()).encode()
     if "network" in lines:
         files["network.txt"] = network().encode()
     if "system" in lines:
@@ -97,22 +180,26 @@ def main(arguments: list[str]) -> None:
         "usr/lib/tool.so": inputs["tool"],
     }
     behaviour = HERE / "behaviour.txt"
-    misbehave(behaviour.read_text().split() if behaviour.exists() else [], out, files)
+    lines = behaviour.read_text().split() if behaviour.exists() else []
+    end(lines)
+    misbehave(lines, out, files)
+    nodes = tree(files)
     outputs = {
         "firmware.fd": inputs["firmware"],
         "kernel.bin": inputs["kernel"],
-        "initrd.bin": archive(files),
+        "initrd.bin": archive(nodes),
         "command-line.txt": COMMAND_LINE,
         "kernel-config.txt": (HERE / "kernel.config").read_bytes(),
         "guest-policy.json": Path(options["--policy"]).read_bytes(),
     }
-    manifest = {name: hashlib.sha256(raw).hexdigest() for name, raw in sorted(outputs.items())}
-    outputs["manifest.json"] = json.dumps({"files": manifest, "schema": "toy"}).encode()
     versions = [
         {"name": name, "sha256": hashlib.sha256(raw).hexdigest()}
         for name, raw in sorted(inputs.items())
     ]
     outputs["sbom.json"] = json.dumps({"components": versions}).encode()
+    if "unlisted" not in lines:
+        listed = manifest(lock, nodes, outputs, recipe="toy/1")
+        outputs["manifest.json"] = listed[:-1] if "cut" in lines else listed
     for name, raw in outputs.items():
         (out / name).write_bytes(raw)
 

@@ -57,3 +57,25 @@ def test_another_manifest_is_refused(path: str, value: Any, what: str) -> None:
     with pytest.raises(ParseError) as caught:
         parse_image_manifest(encoded(changed(DOCUMENT, path, value)))
     assert caught.value.what == what
+
+
+def test_more_artifacts_than_a_build_may_leave_are_refused() -> None:
+    first = DOCUMENT["artifacts"][0]
+    many = [first | {"name": f"kernel-{number}.bin"} for number in range(65)]
+    assert len(parse_image_manifest(encoded(DOCUMENT | {"artifacts": many[1:]})).artifacts) == 64
+    with pytest.raises(ParseError) as caught:
+        parse_image_manifest(encoded(DOCUMENT | {"artifacts": many}))
+    assert (caught.value.what, caught.value.expected) == ("image manifest.artifacts", "at most 64")
+    assert caught.value.got == "65"
+
+
+def test_a_manifest_that_is_too_long_is_not_parsed() -> None:
+    longest = encoded(DOCUMENT).ljust(16 * 1024 * 1024)
+    assert parse_image_manifest(longest) == parse_image_manifest(encoded(DOCUMENT))
+    with pytest.raises(ParseError) as caught:
+        parse_image_manifest(longest + b" ")
+    assert (caught.value.what, caught.value.expected) == (
+        "image manifest",
+        "at most 16777216 bytes",
+    )
+    assert caught.value.got == "16777217 bytes"

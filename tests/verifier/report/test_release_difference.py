@@ -138,6 +138,53 @@ def test_without_artifacts_the_entries_speak(releases: Path) -> None:
     ]
 
 
+def compared(releases: Path, **changes: bytes) -> list[str]:
+    """What is told between the old release and one with other artifacts of some roles."""
+    other = OLD | {role.replace("_", "-"): raw for role, raw in changes.items()}
+    (releases / "other.json").write_bytes(entry(document(other)))
+    (releases / "other").mkdir()
+    for role, raw in other.items():
+        (releases / "other" / f"{role}.bin").write_bytes(raw)
+    given = ("--old-artifacts", releases / "old", "--new-artifacts", releases / "other")
+    ran = cvm_audit("release", "diff", releases / "old.json", releases / "other.json", *given)
+    assert ran.code == 0, ran.err
+    return ran.out.splitlines()
+
+
+def test_what_is_there_twice_hides_nothing(releases: Path) -> None:
+    double = {"components": [{"name": "libc6", "version": one} for one in ("2.41", "2.42")]}
+    lines = compared(
+        releases,
+        command_line=b"quiet panic=0 panic=-1 debug",
+        sbom=json.dumps(double).encode(),
+    )
+    assert '  panic: "-1" -> "0, then -1"' in lines
+    assert '  libc6: "2.41" -> "2.41, then 2.42"' in lines
+
+
+def test_other_bytes_of_one_meaning_are_a_difference(releases: Path) -> None:
+    other = bytearray(OLD["kernel"])
+    other[0x10] = 7
+    lines = compared(releases, kernel=bytes(other), command_line=b"quiet panic=-1  debug")
+    place = lines.index("kernel: 1 difference")
+    assert lines[place + 1] == "  byte 16 (0x10): 0x00 of 1024 bytes -> 0x07 of 1024 bytes"
+    assert lines[lines.index("command line: 1 difference") + 1].startswith("  byte 15 (0xf): ")
+
+
+def test_of_many_files_the_first_are_told(releases: Path) -> None:
+    lines = compared(releases, initrd=tree({f"x{number}": b"" for number in range(300)}))
+    assert "files, the first 200: 200 differences" in lines
+
+
+def test_what_is_not_at_hand_is_named(releases: Path) -> None:
+    (releases / "new" / "sbom.bin").unlink()
+    given = ("--old-artifacts", releases / "old", "--new-artifacts", releases / "new")
+    ran = cvm_audit("release", "diff", releases / "old.json", releases / "new.json", *given)
+    assert ran.code == 0
+    assert f"not compared, as not in {releases / 'new'}: sbom.bin" in ran.err
+    assert "packages" not in ran.out
+
+
 def test_an_artifact_that_is_not_the_logged_one_is_refused(releases: Path) -> None:
     (releases / "old" / "sbom.bin").write_bytes(b"{}")
     given = ("--old-artifacts", releases / "old")

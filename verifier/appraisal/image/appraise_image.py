@@ -8,11 +8,12 @@ from datetime import datetime
 from itertools import islice
 
 from verifier.appraisal.findings import Finding, FindingClass, Status, failed, finding
-from verifier.appraisal.image import boot_rules, content_rules, tree_rules
+from verifier.appraisal.image import boot_rules, content_rules, source_rules, tree_rules
 from verifier.appraisal.image.scanned import ImageRule, ScannedImage
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.rebuild.rebuilt import BUILT_FILES
 from verifier.appraisal.verdict import Target, Verdict
+from verifier.errors import ParseError
 from verifier.release.newc import parse_newc
 
 __all__ = ["GUEST_POLICY_PATH", "SCANNED_FILES", "SCAN_CHECKS", "appraise_image"]
@@ -30,6 +31,7 @@ _TREE: Mapping[str, ImageRule] = {
     "scan.permissions": tree_rules.permissions,
     "scan.devices": tree_rules.devices,
     "scan.programs": tree_rules.programs,
+    "scan.source": source_rules.source,
     "scan.login": content_rules.login,
     "scan.leftovers": content_rules.leftovers,
     "scan.environment": content_rules.environment,
@@ -57,7 +59,7 @@ def appraise_image(files: Mapping[str, bytes], *, now: datetime) -> Verdict:
     ledger = Ledger()
     entries = ledger.attempt(
         _ARCHIVE,
-        lambda: parse_newc(files.get(_INITRD, b"")),
+        lambda: parse_newc(_initrd(files)),
         expected="one archive, with distinct names, and nothing after its end",
         got=lambda found: f"{len(found)} entries",
         source=_INITRD,
@@ -86,6 +88,12 @@ def appraise_image(files: Mapping[str, bytes], *, now: datetime) -> Verdict:
         findings=ledger.findings,
         not_proven=(),
     )
+
+
+def _initrd(files: Mapping[str, bytes]) -> bytes:
+    if _INITRD not in files:
+        raise ParseError("initrd", expected=f"the file {_INITRD}", got="the file is missing")
+    return files[_INITRD]
 
 
 def _digest(files: Mapping[str, bytes]) -> bytes:

@@ -22,8 +22,10 @@ _OPENING = re.compile(
     r"|no_hash_pointers|kgdbcon|kgdboc|kgdbwait|netconsole|sysrq_always_enabled"
     r"|acpi_rsdp|crashkernel|iomem|nokaslr|norandmaps"
 )
-_OPENING_VALUES = frozenset(
-    ("lockdown=none", "mem_encrypt=off", "module.sig_enforce=0", "randomize_kstack_offset=off")
+# The kernel reads a truth value by its first letters: lib/kstrtox.c, kstrtobool.
+_FALSE = r"(?:[0fFnN]|[oO][fF]).*"
+_OPENING_VALUES = re.compile(
+    rf"lockdown=none|mem_encrypt=off|(?:module\.sig_enforce|randomize_kstack_offset)={_FALSE}"
 )
 _OFF = re.compile(
     r"nopti|nospectre_v1|nospectre_v2|nospectre_bhb|nospec_store_bypass_disable|nosmap|nosmep"
@@ -47,7 +49,8 @@ def command_line(raw: bytes) -> Iterator[str]:
         return
     names = [_name(parameter) for parameter in parameters]
     for parameter, name in zip(parameters, names, strict=True):
-        if _OPENING.fullmatch(name) or f"{name}={_value(parameter)}" in _OPENING_VALUES:
+        value = f"{name}={_value(parameter)}"
+        if _OPENING.fullmatch(name) or _OPENING_VALUES.fullmatch(value):
             yield parameter
         elif parameter == "--":
             yield "--: hands the rest to the first program"

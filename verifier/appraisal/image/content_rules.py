@@ -23,7 +23,8 @@ _LOGIN_PATHS = re.compile(
     r"(?:.*/)?authorized_keys2?|etc/(?:ssh|pam\.d|cloud|ignition)(?:/.*)?|usr/lib/cloud-init(?:/.*)?"
 )
 _DEVELOPMENT = re.compile(r"""["']?\bis_dev["']?\s*[:=]\s*(?:true|1|yes)\b""", re.IGNORECASE)
-_USABLE_PASSWORD = re.compile(r"(?m)^[^:\n]+:(?![*!x])[^:\n]*:")
+_PASSWORDS = re.compile(r"etc/(?:shadow|passwd)-?")
+_USABLE_PASSWORD = re.compile(rb"(?m)^[^:\n]+:(?!x:|[*!])[^:\n]*:")
 _LEFTOVERS = re.compile(
     r"(?:a|ba|c|da|fi|k|tc|z)?sh|busybox|toybox|(?:a|m)?getty|qemu-ga|spice-vdagentd|systemd|kexec"
     r"|apt|apt-get|dpkg|rpm|yum|npm|pip3?|perl|as|cc|gcc|ld|make|gdb|gdbserver|ltrace|perf|strace"
@@ -35,7 +36,7 @@ _LEFTOVER_UNITS = re.compile(
 _LEFTOVER_WORDS = (b"BusyBox v1.", b"GNU bash, version", b"toybox 0.", b"QEMU Guest Agent")
 _VARIABLES = re.compile(r"\bEnvironmentFile\s*=|\bLD_PRELOAD\b|\bLD_AUDIT\b")
 _VARIABLE_PATHS = re.compile(
-    r"etc/(?:ld\.so\.preload|environment|default/.*)|(?:.*/)?(?:site|user)customize\.py"
+    r"etc/(?:ld\.so\.preload|environment|default/.*)|(?:.*/)?(?:site|user)customize(?:[./].*)?"
     r"|(?:.*/)?pyvenv\.cfg|.*\._?pth"
 )
 _HOST_MEDIA = re.compile(
@@ -69,9 +70,9 @@ def login(image: ScannedImage) -> Iterator[str]:
             yield f"{entry.name}: a program to log in"
         elif _LOGIN_PATHS.fullmatch(entry.name):
             yield f"{entry.name}: configures who gets in"
+        elif _PASSWORDS.fullmatch(entry.name) and _USABLE_PASSWORD.search(entry.content):
+            yield f"{entry.name}: a password that can be used"
     for name, text in image.texts:
-        if name == "etc/shadow" and _USABLE_PASSWORD.search(text):
-            yield f"{name}: a password that can be used"
         if _DEVELOPMENT.search(text) and not name.endswith(".py"):
             yield f"{name}: says that this is a development image"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import struct
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping
 
 from verifier.appraisal.image.scanned import ScannedImage, base_name
 from verifier.release.newc import CpioEntry
@@ -24,39 +23,53 @@ _DEVICES = {
     "dev/urandom": (1, 9),
     "dev/zero": (1, 5),
 }
-_MODULE = re.compile(r"(?:[0-9]+-)?(?P<name>[^/]+)\.ko(?:\.(?:xz|gz|zst))?")
+_MODULE = re.compile(r"(?:[0-9]+-)?(?P<name>[^/]+?)\.ko(?P<packed>\.[^/]+)?")
+_SAID_NAME = re.compile(rb"\0name=([\w-]+)\0")  # Linux, include/linux/module.h: .modinfo
 _DRIVERS = re.compile(
     r"configfs|failover|net_failover|rng_core|sev_guest|tdx_guest|tsm|tsm_report"
     r"|virtio(?:_(?:console|net|pci|ring|rng))?"
 )
 _LIBRARY = re.compile(r"(?:lib[^/]+\.so(?:\.[0-9.]+)?|ld-linux[^/]*\.so\.[0-9]+)")
 _ELF_HEADER = struct.Struct("<16xHHIQQ")
-_ET_EXEC, _ET_DYN, _PT_INTERP = 2, 3, 3
+_ET_REL, _ET_EXEC, _ET_DYN, _PT_INTERP = 1, 2, 3, 3
+_MAX_LINKS = 40  # path_resolution(7): the kernel follows no more
+_MAX_PARTS = 256  # of the path of a link: nobody needs more
 
 
 def paths(image: ScannedImage) -> Iterator[str]:
     """ATK-019: a link out of the tree, or to a place that is filled when the guest runs."""
-    for entry in image.entries:
-        if not entry.is_link:
-            continue
-        target = entry.content.decode("utf-8", "backslashreplace")
-        parts = _resolved(entry.name, target)
-        if parts is None:
-            yield f"{entry.name}: the link {target!r} leads out of the tree"
-        elif parts and parts[0] in _HOST_TREES:
-            yield f"{entry.name}: the link {target!r} leads to what is not in the image"
+    links = {entry.name: entry.content.decode("utf-8") for entry in image.entries if entry.is_link}
+    for name, target in links.items():
+        where = _leads(name, links)
+        if where:
+            yield f"{name}: the link {target!r} leads {where}"
 
 
-def _resolved(name: str, target: str) -> list[str] | None:
-    start = [] if target.startswith("/") else list(PurePosixPath(name).parent.parts)
-    for part in PurePosixPath(target.lstrip("/")).parts:
+def _leads(name: str, links: Mapping[str, str]) -> str:
+    """Where a link must not lead, followed as the kernel does; empty if it stays in the image."""
+    place: list[str] = []
+    left = name.split("/")
+    followed = 0
+    while left:
+        part = left.pop(0)
         if part == "..":
-            if not start:
-                return None
-            start.pop()
-        else:
-            start.append(part)
-    return start
+            if not place:
+                return "out of the tree"
+            place.pop()
+        elif part not in ("", "."):
+            place.append(part)
+            target = links.get("/".join(place))
+            if target is not None:
+                followed += 1
+                if followed > _MAX_LINKS:
+                    return "in a circle"
+                place = [] if target.startswith("/") else place[:-1]
+                left = target.split("/") + left
+                if len(left) > _MAX_PARTS:
+                    return f"through more than {_MAX_PARTS} folders"
+            elif followed and place[0] in _HOST_TREES:
+                return "to what is not in the image"
+    return ""
 
 
 def permissions(image: ScannedImage) -> Iterator[str]:
@@ -132,9 +145,22 @@ def _starts(entry: CpioEntry) -> bool:
 def drivers(image: ScannedImage) -> Iterator[str]:
     """ATK-021: a kernel module that is not among those that such a guest needs."""
     for entry in image.entries:
-        found = _MODULE.fullmatch(base_name(entry.name))
-        if found is not None and not _DRIVERS.fullmatch(found["name"].replace("-", "_")):
-            yield f"{entry.name}: a driver that is not known to be needed"
+        named = _MODULE.fullmatch(base_name(entry.name))
+        if named is None and not _is_object(entry.content):
+            continue
+        said = sorted({name.decode() for name in _SAID_NAME.findall(entry.content)})
+        names = said if named is None else [named["name"], *said]
+        unknown = [name for name in names if not _DRIVERS.fullmatch(name.replace("-", "_"))]
+        if named is None or unknown:
+            words = f", {', '.join(said)}" if said else ""
+            yield f"{entry.name}: a driver that is not known to be needed{words}"
+        elif named["packed"]:
+            yield f"{entry.name}: a driver that is compressed, so that nobody sees which"
+
+
+def _is_object(raw: bytes) -> bool:
+    """Whether it is an ELF file of the kind that the kernel loads as a driver."""
+    return raw.startswith(b"\x7fELF") and int.from_bytes(raw[16:18], "little") == _ET_REL
 
 
 def acpi(image: ScannedImage) -> Iterator[str]:

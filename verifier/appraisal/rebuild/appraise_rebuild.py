@@ -68,7 +68,8 @@ class RebuildAppraisal:
 def required_of_rebuild(policy: Policy | None, *, sandboxed: bool) -> tuple[str, ...]:
     """The checks that a rebuild needs, in their order; known before anything is built.
 
-    ``sandboxed`` is false where the auditor asked for builds without a sandbox.
+    ``sandboxed`` is false where the auditor asked for builds without a sandbox, and where there is
+    none that keeps them from the files of the machine.
     """
     before: tuple[str, ...] = ("release.format",)
     if policy is not None and policy.log is not None and policy.release is not None:
@@ -80,10 +81,14 @@ def required_of_rebuild(policy: Policy | None, *, sandboxed: bool) -> tuple[str,
 def appraise_rebuild(
     logged: LoggedEntry, rebuilt: Rebuilt | None, *, sandboxed: bool, now: datetime
 ) -> RebuildAppraisal:
-    """Judge what came of rebuilding; None where the entry is no release, and nothing was built."""
+    """Judge what came of rebuilding; None where the entry is no release, and nothing was built.
+
+    ``sandboxed`` is false where the auditor asked for builds without a sandbox.
+    """
     ledger = Ledger()
     policy = logged.policy
-    required = required_of_rebuild(policy, sandboxed=sandboxed)
+    open_ended = rebuilt is not None and rebuilt.sandbox and not rebuilt.apart
+    required = required_of_rebuild(policy, sandboxed=sandboxed and not open_ended)
     release = _appraise_entry(ledger, logged, now)
     told: tuple[Told, ...] = ()
     rows: tuple[MeasurementRow, ...] = ()

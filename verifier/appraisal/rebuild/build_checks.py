@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from verifier.appraisal.findings import Finding, FindingClass, Status, compared, failed, finding
 from verifier.appraisal.ledger import Ledger
-from verifier.appraisal.rebuild.rebuilt import Build, BuildEnd, InputState, Rebuilt
+from verifier.appraisal.rebuild.rebuilt import BUILT_FILES, Build, BuildEnd, InputState, Rebuilt
+from verifier.errors import ParseError
 from verifier.release.cvm_release import Build as LoggedBuild
+from verifier.release.image_manifest import parse_image_manifest
 
 __all__ = ["BUILD_CHECKS", "appraise_builds"]
 
-BUILD_CHECKS = ("rebuild.source", "rebuild.lock", "rebuild.inputs", "rebuild.build")
+BUILD_CHECKS = (
+    "rebuild.source",
+    "rebuild.lock",
+    "rebuild.inputs",
+    "rebuild.build",
+    "rebuild.recipe",
+)
 """The checks of this module that every rebuild needs."""
 
 _BUILDS = 2
@@ -26,6 +34,10 @@ def appraise_builds(
     ledger.record(map(_build, rebuilt.builds))
     if 0 < len(rebuilt.builds) < _BUILDS:
         raise ValueError("two builds, or none")
+    if not rebuilt.builds or rebuilt.builds[0].end is not BuildEnd.DONE:
+        ledger.skip(("rebuild.recipe",), reason="the first build did not come out", source="builds")
+    else:
+        ledger.record((_recipe(logged, rebuilt.builds[0]),))
 
 
 def _absent(check: str, expected: str, rebuilt: Rebuilt, source: str) -> Finding:
@@ -129,8 +141,11 @@ def _sandbox(rebuilt: Rebuilt, *, sandboxed: bool) -> Finding:
     used = bool(rebuilt.sandbox)
     if used != sandboxed and rebuilt.builds:
         raise ValueError("the builds ran otherwise than asked")
-    if used:
+    if used and rebuilt.apart:
         status, got = Status.PASS, f"{rebuilt.sandbox}: no network, environment closed"
+    elif used:
+        status = Status.SKIP
+        got = f"not checked: {rebuilt.sandbox}, so the builds could change what their user can"
     elif sandboxed:
         status, got = Status.SKIP, f"not checked: {rebuilt.obstacle}"
     else:
@@ -166,8 +181,36 @@ def _build(build: Build) -> Finding:
         "rebuild.build",
         Status.PASS if done else Status.ERROR,
         expected=expected,
-        got=f"{len(build.outputs)} files in {build.environment}" if done else build.words,
+        got=_made(build) if done else build.words,
         source=source,
         cls=FindingClass.SECURITY if done else FindingClass.INFRASTRUCTURE,
-        hint="" if done else "--timeout bounds each build",
+        hint="" if done else "--timeout bounds each build; the log of --work DIR may say more",
+    )
+
+
+def _made(build: Build) -> str:
+    words = f", {build.words}" if build.words else ""
+    return f"{len(build.outputs)} files in {build.environment}{words}"
+
+
+def _recipe(logged: LoggedBuild, build: Build) -> Finding:
+    name = BUILT_FILES["image-manifest"]
+    check, expected = "rebuild.recipe", f"recipe {logged.recipe}"
+    raw = build.outputs.get(name)
+    if raw is None:
+        got = f"the build made no {name}"
+        return failed(check, expected=expected, got=got, source=name, cls=FindingClass.INPUT)
+    try:
+        built = parse_image_manifest(raw).build
+    except ParseError as error:
+        got = f"it cannot be read: {error}"
+        return failed(check, expected=expected, got=got, source=name, cls=FindingClass.INPUT)
+    return compared(
+        check,
+        holds=logged.recipe == built.recipe,
+        expected=expected,
+        got=f"recipe {built.recipe}",
+        source=name,
+        hint="a recipe that this program does not know is built without compiling: use the"
+        " version of the program that belongs to the release",
     )

@@ -67,11 +67,12 @@ class Rebuilt:
     """Everything that was found and made.
 
     ``lock_words`` says why the lock cannot be read, ``inputs_words`` why the bundle of inputs
-    cannot be; both are empty if they can. ``sandbox`` is the one that was used, empty for none.
-    ``builds`` are none where a build could not begin: ``obstacle`` then says why. ``offered`` are
-    files that somebody offers as the released ones, by name. ``source_sha256`` and
-    ``lock_sha256`` are empty where nobody had the source. ``fetch_words`` says what came of
-    fetching missing inputs, and is empty if all were had or nothing was fetched.
+    cannot be; both are empty if they can. ``sandbox`` is the one that was used, empty for none, and
+    ``apart`` says that it kept the builds from the files of the machine, too. ``builds`` are none
+    where a build could not begin: ``obstacle`` then says why. ``offered`` are files that somebody
+    offers as the released ones, by name. ``source_sha256`` and ``lock_sha256`` are empty where
+    nobody had the source. ``fetch_words`` says what came of fetching missing inputs, and is empty
+    if all were had or nothing was fetched.
     """
 
     source_sha256: bytes
@@ -81,6 +82,7 @@ class Rebuilt:
     inputs_words: str
     fetch_words: str
     sandbox: str
+    apart: bool
     builds: tuple[Build, ...]
     obstacle: str
     offered: Mapping[str, bytes]

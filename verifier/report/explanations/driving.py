@@ -14,8 +14,9 @@ def _tamper(check: str, what: str, change: str, attacks: tuple[str, ...]) -> Exp
         "times as long as the good boot took, while the untouched release served beside it. A "
         "machine that does not check would have started, because the change means nothing to a "
         "kernel.",
-        does_not_prove="That the firmware refuses every other byte: one change was tried. In "
-        "emulation it says nothing about a processor.",
+        does_not_prove="That the firmware refuses every other byte: one change was tried; or that "
+        "it was the firmware, where a guest that was let in says nothing on purpose. In emulation "
+        "it says nothing about a processor.",
         fails_when="The machine starts, answers TLS, crashes or declines: its firmware let the "
         "kernel in. Without the untouched boot beside it silence proves nothing, and is not "
         "determined.",
@@ -83,8 +84,8 @@ DRIVE = (
         "code answers them, in the session whose evidence was verified.",
         does_not_prove="That other code could not give the same answers to these texts, or what "
         "happens to the texts besides.",
-        fails_when="What answers is not the released workload, or it breaks off. It is skipped "
-        "unless the evidence is VERIFIED, because nothing is asked before.",
+        fails_when="What answers is not the released workload. Silence is not determined instead. "
+        "It is skipped unless the evidence is VERIFIED, because nothing is asked before.",
         do="Compare the answer with what docs/spec/workload.md says of the text.",
         attacks=("ATK-050",),
     ),

@@ -9,10 +9,11 @@ __all__ = ["DRIVE_PATH"]
 DRIVE_PATH = (
     Explanation(
         check="drive.path.answer",
-        proves="Random texts went from an attested client through relay and gateway to a CVM, and "
-        "were answered exactly as the released code answers them.",
+        proves="Random texts went from an attested client through relay and gateway to a CVM of "
+        "the driven release, and were answered exactly as the released code answers them. Where "
+        "the hops are watched every CVM that the finding names was asked.",
         does_not_prove="That other code could not give the same answers to these texts, or what "
-        "happens to the texts besides.",
+        "happens to the texts besides. In somebody else's deployment one CVM was asked.",
         fails_when="What answers is not the released workload, or a session on the way to it is "
         "not VERIFIED. Silence is not determined instead.",
         do="Compare the answer with what docs/spec/workload.md says of the text. If `drive "
@@ -33,8 +34,9 @@ DRIVE_PATH = (
     Explanation(
         check="drive.path.canary",
         proves="Random words that a client sent in every kind of request were nowhere in what "
-        "passed any hop, nor in any file of a role, in none of the usual spellings, packed or not. "
-        "The files of the roles have no piece of the sealed messages either.",
+        "passed any hop, nor in any file of a role, nor on the console of a CVM, in none of the "
+        "usual spellings, packed or not. Nor had the files of the roles 24 bytes of each sealed "
+        "message, by which it would be known.",
         does_not_prove="That no role keeps it in a form that was not searched for, or sends it "
         "elsewhere by a way that has no tap.",
         fails_when="A role writes down or passes on what it must not be able to read, or the "
@@ -49,7 +51,7 @@ DRIVE_PATH = (
         does_not_prove="That they never were, or are in no other program. What the CVM has in its "
         "memory no probe sees.",
         fails_when="A role holds a text that it must not be able to read. Where the memory of a "
-        "process may not be read, the check is not determined instead.",
+        "process may not be read, or a role is several, the check is not determined instead.",
         do="Look at the role whose memory is named.",
         attacks=("ATK-082",),
     ),

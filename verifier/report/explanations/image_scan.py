@@ -30,7 +30,7 @@ SCAN = (
     _page(
         "scan.paths",
         proves="No symbolic link of the image leads out of it, or into a folder that is filled "
-        "only when the guest runs.",
+        "only when the guest runs, also not by way of other links.",
         open_="That no program makes such a link later.",
         fails="A link goes to /proc, /sys, /dev, /run, /tmp, /mnt or /media, or climbs above the "
         "root.",
@@ -67,6 +67,18 @@ SCAN = (
         fails="The image keeps a shell or a tool, also under another name.",
         do="Remove it. A guest that has no second program cannot be made to start one.",
         attacks=("ATK-029",),
+    ),
+    _page(
+        "scan.source",
+        proves="Byte code of Python has the file that it is made from beside it, no module is in "
+        "an archive, and every module and script is plain text: the other checks, and a person, "
+        "see all of it.",
+        open_="That the byte code was made from that file, because Python runs it without looking: "
+        "`release rebuild` makes it again. Libraries are compiled, and not read at all.",
+        fails="Modules were added as byte code or zip file alone, or in an encoding in which a "
+        "word looks like another.",
+        do="Demand the source, and rebuild the image from it.",
+        attacks=("ATK-029", "ATK-074"),
     ),
     _page(
         "scan.login",
@@ -110,10 +122,12 @@ SCAN = (
     ),
     _page(
         "scan.drivers",
-        proves="The kernel modules in the image are among those that a guest needs which has one "
-        "network card, random numbers and attestation reports.",
+        proves="The kernel modules in the image, by the names of their files and by those that "
+        "they say themselves, are among those that a guest needs which has one network card, "
+        "random numbers and attestation reports.",
         open_="Which drivers are built into the kernel: its configuration is not in these bytes.",
-        fails="There is a driver for disks, shares, fw_cfg, hot-plug or anything else.",
+        fails="There is a driver for disks, shares, fw_cfg, hot-plug or anything else, or one that "
+        "is compressed, so that nobody sees what it is.",
         do="Remove the module: each is code that the host can talk to.",
         attacks=("ATK-021",),
     ),

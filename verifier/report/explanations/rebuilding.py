@@ -44,13 +44,14 @@ REBUILD = (
     ),
     Explanation(
         check="rebuild.sandbox",
-        proves="Both builds ran without network, with a closed environment, and under a time "
-        "limit. With bwrap they also saw nothing of the machine but a read-only system and their "
-        "own folder.",
-        does_not_prove="That the kernel or the sandbox has no hole. With unshare the build could "
-        "read the files of the machine, and the finding says which of the two it was.",
+        proves="Both builds ran in bwrap: without network, with a closed environment, under a time "
+        "limit, and with nothing of the machine in sight but a read-only system and their own "
+        "folder.",
+        does_not_prove="That the kernel or the sandbox has no hole.",
         fails_when="Never: without a sandbox nothing is built. It is skipped, and the verdict at "
-        "best PARTIAL, where the auditor said `--no-sandbox`.",
+        "best PARTIAL, where the auditor said `--no-sandbox`, and where bwrap does not work and "
+        "unshare does: then a build can change every file that its user can, what the other build "
+        "has left and this program among them.",
         do="Install bubblewrap. Use `--no-sandbox` only on a machine that you can throw away.",
         attacks=("ATK-074",),
     ),
@@ -63,6 +64,20 @@ REBUILD = (
         "does not end in time, or is killed, is not determined instead.",
         do="Read the log of the build in the folder of `--work`. Give a slow machine more time "
         "with `--timeout`.",
+        attacks=("ATK-074",),
+    ),
+    Explanation(
+        check="rebuild.recipe",
+        proves="What was built is of the recipe that the release names: so says the manifest of "
+        "the first build, `manifest.json`.",
+        does_not_prove="That the builder does what the name of a recipe promises, such as to "
+        "compile the kernel: the builder belongs to the source, and can be read there.",
+        fails_when="The release claims another recipe than its bytes are of, such as one from "
+        "source for pinned binaries; the recipe is one that this version of the program does not "
+        "know, so that nothing was compiled for it; or the build made no manifest, or one that "
+        "cannot be read.",
+        do="Rebuild with the version of this program that belongs to the release. If it still "
+        "fails, do not believe what the name of the recipe says, and ask the publisher.",
         attacks=("ATK-074",),
     ),
     Explanation(
