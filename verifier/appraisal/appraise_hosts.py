@@ -13,6 +13,7 @@ from verifier.appraisal.authenticate_snp import AuthenticReport
 from verifier.appraisal.findings import FindingClass, compared
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import HostsPolicy, LogPolicy
+from verifier.appraisal.signed_entry import open_signed
 from verifier.errors import ParseError
 from verifier.release.entry import AuthenticEntry, Entry, open_entry, parse_entry
 from verifier.release.host_identity import PREDICATE_TYPE, HostIdentity
@@ -52,15 +53,8 @@ def appraise_hosts(
     if parsed is None:
         ledger.skip(HOST_CHECKS[1:], reason="the entry could not be read", source=_SOURCE)
         return
-    opened = ledger.attempt(
-        "host.signature",
-        lambda: open_entry(
-            parsed, publishers=policy.publishers, threshold=policy.publisher_threshold
-        ),
-        expected=f"{policy.publisher_threshold} of "
-        + ", ".join(key.keyid for key in policy.publishers),
-        got=lambda e: "signed by " + ", ".join(key.keyid for key in e.keys),
-        source=_SOURCE,
+    opened = open_signed(
+        ledger, "host.signature", open_entry, parsed, policy=policy, source=_SOURCE
     )
     if opened is None:
         ledger.skip(HOST_CHECKS[2:], reason="no operator named signed it", source=_SOURCE)

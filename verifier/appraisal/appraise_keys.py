@@ -21,6 +21,7 @@ from verifier.appraisal.required import (
     required_of_keys,
     unproven_of_keys,
 )
+from verifier.appraisal.signed_entry import open_signed
 from verifier.appraisal.verdict import Target, Verdict
 from verifier.errors import ParseError, UnsupportedError, VerificationError
 from verifier.release.entry import AuthenticEntry, Entry, open_entry, parse_entry
@@ -144,15 +145,8 @@ def _configuration(
     """One configuration, if it is signed and valid; whether it is logged the findings say."""
     entry = logged.entry
     appraise_log(ledger, entry=entry.raw, proof=logged.proof, policy=log, source=KEY_DOCUMENT)
-    opened = ledger.attempt(
-        "keys.signature",
-        lambda: open_entry(
-            entry, publishers=policy.publishers, threshold=policy.publisher_threshold
-        ),
-        expected=f"{policy.publisher_threshold} of "
-        + ", ".join(key.keyid for key in policy.publishers),
-        got=lambda e: "signed by " + ", ".join(key.keyid for key in e.keys),
-        source=KEY_DOCUMENT,
+    opened = open_signed(
+        ledger, "keys.signature", open_entry, entry, policy=policy, source=KEY_DOCUMENT
     )
     if opened is None:
         reason = "nobody who may has signed it"

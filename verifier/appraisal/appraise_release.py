@@ -12,6 +12,7 @@ from verifier.appraisal.appraise_identity import (
 from verifier.appraisal.findings import FindingClass, compared
 from verifier.appraisal.ledger import Ledger
 from verifier.appraisal.policy import ReleasePolicy
+from verifier.appraisal.signed_entry import open_signed
 from verifier.release.cvm_release import CvmRelease
 from verifier.release.entry import (
     AuthenticRelease,
@@ -92,16 +93,7 @@ def _by_publishers(ledger: Ledger, entry: Entry, policy: ReleasePolicy) -> Authe
         reason = "the policy names no key of a publisher"
         ledger.skip((_SIGNATURE,), reason=reason, source=_SOURCE)
         return None
-    return ledger.attempt(
-        _SIGNATURE,
-        lambda: open_release(
-            entry, publishers=policy.publishers, threshold=policy.publisher_threshold
-        ),
-        expected=f"{policy.publisher_threshold} of "
-        + ", ".join(key.keyid for key in policy.publishers),
-        got=lambda r: "signed by " + ", ".join(key.keyid for key in r.keys),
-        source=_SOURCE,
-    )
+    return open_signed(ledger, _SIGNATURE, open_release, entry, policy=policy, source=_SOURCE)
 
 
 def _compare(ledger: Ledger, release: CvmRelease, policy: ReleasePolicy, now: datetime) -> None:

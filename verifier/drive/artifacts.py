@@ -7,7 +7,7 @@ write, and the copies are read back and hashed there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +21,7 @@ from verifier.measurement.kernel_hashes import (
 )
 from verifier.measurement.ovmf import MAX_FIRMWARE_SIZE, parse_ovmf
 from verifier.measurement.page_chain import PAGE_SIZE
-from verifier.release.cvm_release import CvmRelease
+from verifier.release.cvm_release import Artifact, CvmRelease
 from verifier.release.entry import Entry
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Tamper",
     "check_artifacts",
     "hash_table",
+    "launched_artifacts",
     "read_artifacts",
     "tampered",
 ]
@@ -82,23 +83,33 @@ def read_artifacts(folder: Path) -> Artifacts:
     return Artifacts(firmware=firmware, kernel=kernel, initrd=initrd, cmdline=cmdline)
 
 
-def check_artifacts(artifacts: Artifacts, entry: Entry) -> None:
-    """Refuse artifacts that are not those of a release's entry, by role and SHA-256.
+def launched_artifacts(entry: Entry) -> Iterator[tuple[str, Artifact]]:
+    """What a release launches, by role. The entry itself is judged elsewhere.
 
-    The entry itself is judged later. Raises VerificationError for the first that differs, or that
-    the release does not name once.
+    Raises VerificationError for an entry that is no release, and for the first role that it does
+    not name once.
     """
     release = entry.content
     if not isinstance(release, CvmRelease):
         raise VerificationError("entry", expected="a release", got=entry.kind)
-    for role, content in artifacts.by_role().items():
-        stated = [each.sha256.hex() for each in release.artifacts if each.role == role]
+    for role in FILES:
+        stated = [each for each in release.artifacts if each.role == role]
         if len(stated) != 1:
             got = f"{len(stated)} of them"
             raise VerificationError(f"{role} of the release", expected="one artifact", got=got)
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != stated[0]:
-            raise VerificationError(f"{role} to boot", expected=stated[0], got=digest)
+        yield role, stated[0]
+
+
+def check_artifacts(artifacts: Artifacts, entry: Entry) -> None:
+    """Refuse artifacts that are not those of a release's entry, by role and SHA-256.
+
+    Raises VerificationError for the first that differs, and what ``launched_artifacts`` raises.
+    """
+    contents = artifacts.by_role()
+    for role, artifact in launched_artifacts(entry):
+        stated, digest = artifact.sha256.hex(), hashlib.sha256(contents[role]).hexdigest()
+        if digest != stated:
+            raise VerificationError(f"{role} to boot", expected=stated, got=digest)
 
 
 def hash_table(artifacts: Artifacts) -> tuple[bytes, int]:

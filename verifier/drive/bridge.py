@@ -28,6 +28,7 @@ _CHUNK = 65_536
 def main(arguments: list[str]) -> None:
     """Arguments: the path of the socket, and the options of the node."""
     door, *options = arguments
+    os.dup2(2, 1)  # all that the node prints is its console, which is kept and searched
     node = os.fork()
     if not node:
         program = [sys.executable, "-I", "-S", "-c", _START, *options]

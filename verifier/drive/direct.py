@@ -12,18 +12,18 @@ from functools import partial
 from hashlib import sha256
 
 from verifier.appraisal.drive.appraise_drive import appraise_drive
-from verifier.appraisal.drive.driven import Done, Driven, Seen, Stopped, Way
+from verifier.appraisal.drive.driven import Done, Driven, Scope, Seen, Stopped, Way
 from verifier.appraisal.drive.recorded import RECORD_ROLE
 from verifier.appraisal.verdict import Verdict
 from verifier.client.session import files_of_bundle
 from verifier.drive.artifacts import check_artifacts
 from verifier.drive.attempt import attempt
 from verifier.drive.boots import FirstBoot, Say, boots_beside, first_boot
-from verifier.drive.plan import Plan
+from verifier.drive.plan import Plan, Rules
 from verifier.drive.talk import Talked, talk
 from verifier.release.entry import parse_release_entry
 
-__all__ = ["RECORD", "Drive", "Plan", "drive_direct", "released_artifacts"]
+__all__ = ["RECORD", "Drive", "Plan", "concluded", "drive_direct", "released_artifacts"]
 
 RECORD = "drive-record.json"
 """Where a bundle has the record of the drive."""
@@ -58,7 +58,7 @@ def drive_direct(plan: Plan, *, say: Say) -> Drive:
             say(f"evidence: {said}")
         if plan.tamper and first.serves and first.boot is not None:
             seen |= boots_beside(first.boot, took=first.seconds, seconds=plan.seconds, say=say)
-    return _judged(plan, seen, first, talked)
+    return concluded(plan, plan.scope(Way.DIRECT), seen, first=first, talked=talked)
 
 
 def released_artifacts(plan: Plan) -> Done:
@@ -67,12 +67,18 @@ def released_artifacts(plan: Plan) -> Done:
     return Done(f"all {len(plan.artifacts.by_role())} are those of the release")
 
 
-def _judged(
-    plan: Plan, seen: Mapping[str, Seen], first: FirstBoot | None, talked: Talked | None
+def concluded(
+    rules: Rules,
+    scope: Scope,
+    seen: Mapping[str, Seen],
+    *,
+    first: FirstBoot | None,
+    talked: Talked | None,
 ) -> Drive:
+    """The drive of what was ``seen``; ``first`` and ``talked`` are None for what was not tried."""
     boot = None if first is None else first.boot
     driven = Driven(
-        release=sha256(plan.entry).digest(),
+        release=sha256(rules.entry).digest(),
         report=None if talked is None else talked.report,
         accelerator=None if boot is None else boot.accelerator,
         qemu="" if first is None else first.qemu,
@@ -80,10 +86,10 @@ def _judged(
     )
     evidence = None if talked is None else talked.evidence
     appraisal = appraise_drive(
-        driven, evidence=evidence, policy=plan.policy, scope=plan.scope(Way.DIRECT), now=plan.now
+        driven, evidence=evidence, policy=rules.policy, scope=scope, now=rules.now
     )
     bundle: Mapping[str, bytes] = {}
     if talked is not None and talked.contents:
         contents = {**talked.contents, RECORD: (RECORD_ROLE, appraisal.record)}
-        bundle = files_of_bundle(contents, captured=plan.now)
+        bundle = files_of_bundle(contents, captured=rules.now)
     return Drive(verdict=appraisal.verdict, bundle=bundle)

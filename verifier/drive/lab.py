@@ -89,6 +89,8 @@ class FetchKeys(Protocol):
 class Lab:
     """A running path under observation, judged by ``policy`` at the instant ``now``.
 
+    ``entry`` is the release that has to answer: a policy may be satisfied by others as well.
+
     ``taps`` has one for each of ``HOPS``; it and ``roles`` are empty where somebody else runs the
     path, and ``restart_cvm`` and ``secrets_of_roles`` are None. ``accounts`` is how many accounts
     with the issuer there are for clients, numbered from 0.
@@ -99,6 +101,7 @@ class Lab:
     long-lived private keys of the roles by name, to be asked for only after a session has ended.
     """
 
+    entry: bytes
     policy: Policy
     now: datetime
     accounts: int

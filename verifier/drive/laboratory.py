@@ -38,6 +38,7 @@ def watched_lab(
     """The lab of a path that runs on this machine, behind our taps."""
     clients = _Clients(rules, path.deployment, path.bearers, is_local=True)
     return Lab(
+        entry=rules.entry,
         policy=rules.policy,
         now=rules.now,
         accounts=len(path.bearers),
@@ -56,6 +57,7 @@ def distant_lab(rules: Rules, deployment: Deployment, *, bearers: Sequence[str])
     """The lab of a deployment that somebody else runs; ``bearers`` are accounts with its issuer."""
     clients = _Clients(rules, deployment, tuple(bearers), is_local=False)
     return Lab(
+        entry=rules.entry,
         policy=rules.policy,
         now=rules.now,
         accounts=len(bearers),

@@ -101,9 +101,10 @@ class Machine:
         ``given_up`` ends the waiting early, for somebody who has no use for its end any more.
         """
         received, given_up = b"", given_up or Event()
-        while (left := self.since + seconds - time.monotonic()) > 0 and not given_up.is_set():
-            if b"\n" in received or len(received) > _MAX_STATE:
-                return self._ended(*read_state(received))
+        while b"\n" not in received and len(received) <= _MAX_STATE:
+            left = self.since + seconds - time.monotonic()
+            if left <= 0 or given_up.is_set():
+                return self._unheard(received, seconds)
             if select.select([self._state], [], [], min(_TICK, left))[0]:
                 part = self._state.recv(_MAX_STATE)
                 if not part:
@@ -111,7 +112,7 @@ class Machine:
                 received += part
             elif (dead := self._dead()) is not None:
                 return self._ended(Start.ENDED, dead)
-        return self._ended(Start.SILENT, f"no sign of life in {seconds:.0f} s")
+        return self._ended(*read_state(received))
 
     def stop(self) -> None:
         """End the machine before its block does, as a loss of power would."""
@@ -121,8 +122,15 @@ class Machine:
         try:
             status = self._monitor.status()
         except FetchError:
-            return "the machine ended"
+            # A busy host is late with its answer too: only the end of the process is an end.
+            return None if self._child.poll() is None else "the machine ended"
         return f"QEMU says: {status}" if status in _DEAD else None
+
+    def _unheard(self, received: bytes, seconds: float) -> Ended:
+        if received:  # whoever has begun to speak was booted, and has not declined either
+            words = f"the guest said {received[:200]!r}, and no more"
+            return self._ended(Start.ENDED, words)
+        return self._ended(Start.SILENT, f"no sign of life in {seconds:.0f} s")
 
     def _ended(self, start: Start, words: str) -> Ended:
         seconds = time.monotonic() - self.since
@@ -247,13 +255,15 @@ def _hand_release(connection: socket.socket, boot: Boot) -> None:
 
 
 def _version(program: str) -> tuple[int, int]:
-    done = subprocess.run(  # noqa: S603 - a program found by its path
-        [program, "--version"], capture_output=True, timeout=_CONNECTING_SECONDS, check=False
-    )
     try:
+        done = subprocess.run(  # noqa: S603 - a program found by its path
+            [program, "--version"], capture_output=True, timeout=_CONNECTING_SECONDS, check=False
+        )
         return parse_qemu_version(done.stdout.decode("utf-8", "replace"))
     except ParseError as error:  # what is installed here is nobody's evidence
         raise FetchError(error.what, expected=error.expected, got=error.got) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(program, expected="its version", got=type(error).__name__) from None
 
 
 def _text(cmdline: bytes) -> str:

@@ -6,6 +6,8 @@ same files. That they belong together is this program's word alone, so the level
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,13 +15,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 from verifier.appraisal.drive.driven import Start
 from verifier.drive import bridge
 from verifier.drive.machine import Boot, Ended, read_state, serve_processor
 from verifier.drive.programs import found_program, said_in, started, stop_now
 from verifier.drive.workplace import unprivileged_user, workplace
+from verifier.errors import FetchError, ParseError
 from verifier.release.newc import CpioEntry, parse_newc
+from verifier.tlog.strict import excerpt
 
 __all__ = ["SandboxedGuest", "sandboxed", "unpack"]
 
@@ -36,7 +41,7 @@ class SandboxedGuest:
     address: Path
     measurement: bytes | None
     since: float
-    _state: Path
+    _state: BinaryIO
     _errors: Path
     _child: subprocess.Popen[bytes]
 
@@ -52,7 +57,8 @@ class SandboxedGuest:
         """
         given_up = given_up or Event()
         while time.monotonic() - self.since < seconds and not given_up.is_set():
-            state = self._state.read_bytes()[-_MAX_STATE:]
+            # By the file that was opened before the guest ran: a name could lead anywhere by now.
+            state = os.pread(self._state.fileno(), _MAX_STATE, 0)
             lines = [line for line in state.split(b"\n")[:-1] if not line.startswith(b"LISTENING ")]
             if lines:
                 return self._ended(*read_state(lines[0] + b"\n"))
@@ -73,8 +79,8 @@ class SandboxedGuest:
 def sandboxed(boot: Boot) -> Iterator[SandboxedGuest]:
     """Run the image of ``boot`` in a sandbox, which ends with the block, or with us.
 
-    Raises FetchError where bubblewrap is missing or does not work, ParseError for an initrd that
-    cannot be unpacked.
+    Raises FetchError where bubblewrap is missing or does not work, or there is no room for the
+    image; ParseError for an initrd that cannot be unpacked.
     """
     program = found_program("bwrap", package="bubblewrap")
     with workplace(unprivileged_user()) as place, ExitStack() as stack:
@@ -82,7 +88,7 @@ def sandboxed(boot: Boot) -> Iterator[SandboxedGuest]:
         root, run = place.folder / "root", place.folder / "run"
         unpack(boot.artifacts.initrd, root)
         run.mkdir(mode=0o700)
-        state = _furnish(run, boot)
+        state = stack.enter_context(_furnish(run, boot).open("rb"))
         measurement = serve_processor(stack, boot, place, paths, run / "processor")
         place.hand_over_tree(run)
         errors = place.folder / "guest.errors"
@@ -100,13 +106,21 @@ def sandboxed(boot: Boot) -> Iterator[SandboxedGuest]:
 
 
 def unpack(initrd: bytes, root: Path) -> None:
-    """Write an initrd's files below ``root``, without owners and device nodes. Raises ParseError.
+    """Write an initrd's files below ``root``, without owners and device nodes.
 
-    The reader of the archive has refused names outside of the tree, and names below a link.
+    The reader of the archive has refused names outside of the tree, and names below a link. Raises
+    ParseError, also for a name or link that no file system takes, and FetchError for no room.
     """
     root.mkdir(mode=0o755)
     for entry in parse_newc(initrd):
-        _write(entry, root / entry.name)
+        try:
+            _write(entry, root / entry.name)
+        except OSError as error:
+            too_long = error.errno == errno.ENAMETOOLONG  # which is the image's fault
+            got = error.strerror or type(error).__name__
+            raise (ParseError if too_long else FetchError)(
+                f"initrd, {excerpt(entry.name)}", expected="what can be unpacked", got=got
+            ) from None
 
 
 def _write(entry: CpioEntry, path: Path) -> None:

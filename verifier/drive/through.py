@@ -13,17 +13,22 @@ from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 
-from verifier.appraisal.drive.appraise_drive import appraise_drive
-from verifier.appraisal.drive.driven import Done, Driven, Scope, Seen, Stopped, Way, stopped
-from verifier.appraisal.drive.recorded import RECORD_ROLE
+from verifier.appraisal.drive.driven import (
+    Compared,
+    Done,
+    Scope,
+    Seen,
+    Stopped,
+    Way,
+    stopped,
+)
 from verifier.appraisal.verdict import Outcome, Verdict
 from verifier.client.client import AttestedClient
 from verifier.client.deployment import Deployment
-from verifier.client.session import files_of_bundle
 from verifier.drive.attempt import attempt
 from verifier.drive.boots import FirstBoot, Guest, Say, boots_beside, first_boot
 from verifier.drive.cvms import Cvms, restartable
-from verifier.drive.direct import RECORD, Drive, released_artifacts
+from verifier.drive.direct import Drive, concluded, released_artifacts
 from verifier.drive.lab import CVM_HOPS, Lab, ProbeFunction
 from verifier.drive.laboratory import distant_lab, watched_lab
 from verifier.drive.machine import Boot, Machine
@@ -59,7 +64,7 @@ def drive_path(
     _require_keys(plan)
     talked = _walked(plan, cvms, replaced, say)
     scope = Scope(machine=False, boots=False, way=Way.GIVEN)
-    return _judged(plan, scope, talked.seen, first=None, talked=talked)
+    return concluded(plan, scope, talked.seen, first=None, talked=talked)
 
 
 def drive_booted_path(plan: Plan, path: PathPlan, *, say: Say) -> Drive:
@@ -79,7 +84,7 @@ def drive_booted_path(plan: Plan, path: PathPlan, *, say: Say) -> Drive:
             seen |= talked.seen
         if plan.tamper and first.serves and first.boot is not None:
             seen |= boots_beside(first.boot, took=first.seconds, seconds=plan.seconds, say=say)
-    return _judged(plan, plan.scope(Way.PATH), seen, first=first, talked=talked)
+    return concluded(plan, plan.scope(Way.PATH), seen, first=first, talked=talked)
 
 
 def drive_deployment(
@@ -93,7 +98,7 @@ def drive_deployment(
     _require_keys(rules)
     talked = _probed(rules, distant_lab(rules, deployment, bearers=bearers), None, say)
     scope = Scope(machine=False, boots=False, way=Way.DEPLOYMENT)
-    return _judged(rules, scope, talked.seen, first=None, talked=talked)
+    return concluded(rules, scope, talked.seen, first=None, talked=talked)
 
 
 def _require_keys(rules: Rules) -> None:
@@ -144,8 +149,11 @@ def _probed(rules: Rules, lab: Lab, measured: Callable[[bytes], Seen] | None, sa
     words = "none came" if talked.evidence is None else str(talked.evidence.outcome)
     say(f"evidence, through the path: {words}")
     seen = {**before, **talked.seen}
-    if talked.evidence is not None and talked.evidence.outcome is Outcome.VERIFIED:
-        seen |= _made(PROBE_FUNCTIONS, lab, say)
+    match seen.get("drive.release"):  # which is compared only if the evidence is VERIFIED
+        case Compared(expected=expected, got=got) if expected == got:
+            seen |= _made(PROBE_FUNCTIONS, lab, say)
+        case Compared():
+            say("probes are not made, because another release answers")
     return replace(talked, seen=seen)
 
 
@@ -204,30 +212,3 @@ def _collected(
 
 def _ended(seen: Mapping[str, Seen]) -> Talked:
     return Talked(evidence=None, contents={}, report=None, seen=seen)
-
-
-def _judged(
-    rules: Rules,
-    scope: Scope,
-    seen: Mapping[str, Seen],
-    *,
-    first: FirstBoot | None,
-    talked: Talked | None,
-) -> Drive:
-    boot = None if first is None else first.boot
-    driven = Driven(
-        release=sha256(rules.entry).digest(),
-        report=None if talked is None else talked.report,
-        accelerator=None if boot is None else boot.accelerator,
-        qemu="" if first is None else first.qemu,
-        seen=seen,
-    )
-    evidence = None if talked is None else talked.evidence
-    appraisal = appraise_drive(
-        driven, evidence=evidence, policy=rules.policy, scope=scope, now=rules.now
-    )
-    bundle: Mapping[str, bytes] = {}
-    if talked is not None and talked.contents:
-        contents = {**talked.contents, RECORD: (RECORD_ROLE, appraisal.record)}
-        bundle = files_of_bundle(contents, captured=rules.now)
-    return Drive(verdict=appraisal.verdict, bundle=bundle)

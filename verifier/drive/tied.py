@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> None:
     """Become the program. Raises OSError or KeyError where that cannot be done."""
     parent, user, *program = arguments
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # 0 stops no dump into a program (core_pattern with a pipe), 1 does (Linux, fs/coredump.c).
+    core = 0 if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     # The interpreter ignores SIGXFSZ and the program inherits that: beyond the limit a write
     # fails, and a guest that floods its console does not end its machine.
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT, FILE_LIMIT))

@@ -134,6 +134,13 @@ def test_an_identity_of_another_time_or_operator(
     assert got in only_failure(verdict, "host.validity").got
 
 
+@pytest.mark.parametrize("edge", ["notBefore", "notAfter"])
+def test_the_first_and_the_last_moment_of_an_identity_are_its_own(edge: str) -> None:
+    at_its_edge: dict[str, Any] = {edge: "2026-11-21T12:00:00Z"}
+    raw = entry(enrolled(**at_its_edge), by=OPERATOR)
+    assert judge(raw, now=NOW).outcome is Outcome.VERIFIED
+
+
 def test_an_entry_that_is_not_in_the_log() -> None:
     log = Log((entry(statement(MEASUREMENT)), entry(enrolled(), by=OPERATOR)))
     found = only_failure(judge(proof=log.proof(0)), "log.inclusion")

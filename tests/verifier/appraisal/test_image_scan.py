@@ -29,6 +29,8 @@ def elf(kind: int, *, interpreter: bool = False, start: int = 0) -> bytes:
     return head + struct.pack("<I52x", 3 if interpreter else 1) + b"\0binary"
 
 
+BYTE_CODE = b"\xf3\x0d\r\n\1\0\0\0" + bytes(8) + b"\xe3PK\5\6"
+DRIVER = elf(1) + b"\0license=GPL\0name=%s\0"
 PYTHON, LIBRARY = elf(2, interpreter=True, start=1), elf(3)
 GUEST_POLICY: dict[str, Any] = {
     "schema": "cvm-audit/guest-policy/v1",
@@ -47,12 +49,14 @@ GOOD: dict[str, Any] = {
     "tmp": (FOLDER, b""),
     "usr/bin/python3.13": (PROGRAM, PYTHON),
     "usr/lib/cvm/modules/03-virtio_net.ko": elf(1),
-    "usr/lib/cvm/modules/07-sev-guest.ko": elf(1),
+    "usr/lib/cvm/modules/07-sev-guest.ko": DRIVER % b"sev_guest",
     "usr/lib/libc.so.6": (PROGRAM, elf(3, interpreter=True, start=1)),
     "usr/lib/libz.so.1": (LINK, b"libz.so.1.3.1"),
     "usr/lib/libz.so.1.3.1": LIBRARY,
     "usr/lib/module.cpython-313-x86_64-linux-gnu.so": elf(3, start=1),
-    "usr/lib/python3.13/base64.py": (PROGRAM, b"#!/usr/bin/python3\n"),
+    "usr/lib/python3.13/__pycache__/base64.cpython-313.pyc": BYTE_CODE,
+    "usr/lib/python3.13/__pycache__/base64.cpython-313.opt-2.pyc": BYTE_CODE,
+    "usr/lib/python3.13/base64.py": (PROGRAM, b"#!/usr/bin/python3\n# -*- coding: UTF-8 -*-\n"),
 }
 COMMAND_LINE = b"console=ttyS0 quiet panic=-1 mitigations=auto,nosmt lockdown=confidentiality"
 FILES = {
@@ -95,6 +99,19 @@ IMAGE = f"image: registry.invalid/a@sha256:{'0' * 64}\n".encode()
         ("scan.paths", {"etc/x": (LINK, b"../../x")}, "etc/x: the link '../../x' leads out"),
         ("scan.paths", {"etc/x": (LINK, b"/proc/kcore")}, "etc/x: the link '/proc/kcore'"),
         ("scan.paths", {"etc/x": (LINK, b"../run/x")}, "leads to what is not in the image"),
+        (
+            "scan.paths",
+            {"r": (LINK, b"/"), "etc/x": (LINK, b"/r/proc/kcore")},
+            "etc/x: the link '/r/proc/kcore' leads to what is not in the image",
+        ),
+        (
+            "scan.paths",
+            {"usr/lib/up": (LINK, b"../.."), "x": (LINK, b"lib/up/./dev/mem")},
+            "x: the link 'lib/up/./dev/mem' leads to what is not in the image",
+        ),
+        ("scan.paths", {"x": (LINK, b"/proc/../usr")}, "leads to what is not in the image"),
+        ("scan.paths", {"x": (LINK, b"a/" * 256 + b"a")}, "leads through more than 256 folders"),
+        ("scan.paths", {"x": (LINK, b"y"), "y": (LINK, b"x")}, "x: the link 'y' leads in a circle"),
         ("scan.permissions", {"etc/x": (FILE | 0o002, b"")}, "etc/x: everybody may write it"),
         ("scan.permissions", {"tmp": (FOLDER | 0o777, b"")}, "tmp: everybody may write it"),
         ("scan.permissions", {"etc/x": (FILE | 0o4000, b"")}, "etc/x: setuid or setgid"),
@@ -121,6 +138,30 @@ IMAGE = f"image: registry.invalid/a@sha256:{'0' * 64}\n".encode()
         ("scan.programs", {"usr/share/x": elf(3, start=1)}, "usr/share/x"),
         ("scan.programs", {"usr/share/x": b"\x7fELF\x01\x01".ljust(60, b"\0")}, "usr/share/x"),
         ("scan.programs", {"init": b"#!/usr/bin/python3.13 -IS\n"}, "init: no program"),
+        (
+            "scan.source",
+            {"usr/lib/python3.13/__pycache__/os.cpython-313.pyc": BYTE_CODE},
+            "os.cpython-313.pyc: byte code, and its source is not beside it",
+        ),
+        ("scan.source", {"usr/lib/x.pyc": BYTE_CODE}, "usr/lib/x.pyc: byte code"),
+        ("scan.source", {"usr/lib/x.pyo": b""}, "usr/lib/x.pyo: byte code"),
+        (
+            "scan.source",
+            {"usr/lib/x.pyc": BYTE_CODE, "usr/lib/x.py": (FOLDER, b"")},
+            "usr/lib/x.pyc: byte code",
+        ),
+        ("scan.source", {"usr/share/x.dat": BYTE_CODE}, "usr/share/x.dat: byte code"),
+        ("scan.source", {"usr/lib/python313.zip": b"PK\3\4..."}, "python313.zip: an archive"),
+        ("scan.source", {"usr/lib/x": elf(3) + b"PK\5\6" + bytes(18)}, "usr/lib/x: an archive"),
+        ("scan.source", {"x.py": b"print('\xe9')"}, "x.py: a program that is no plain text"),
+        ("scan.source", {"x.py": b"#\0"}, "x.py: a program that is no plain text"),
+        (
+            "scan.source",
+            {"x.py": b"#!/usr/bin/python3\r# vim: set fileencoding=utf-7 :\r+AC8-dev"},
+            "x.py: a program in the encoding utf-7",
+        ),
+        ("scan.login", {"etc/passwd": b"root::0:0::/:/init\n"}, "etc/passwd: a password that can"),
+        ("scan.login", {"etc/shadow": b"me:xyMCDEFGHIJKL:1:\n\0"}, "a password that can be used"),
         ("scan.login", {"usr/sbin/sshd": b""}, "usr/sbin/sshd: a program to log in"),
         ("scan.login", {"root/.ssh/authorized_keys": b""}, "configures who gets in"),
         ("scan.login", {"etc/shadow": SHADOW}, "etc/shadow: a password that can be used"),
@@ -134,6 +175,8 @@ IMAGE = f"image: registry.invalid/a@sha256:{'0' * 64}\n".encode()
         ),
         ("scan.environment", {"etc/ld.so.preload": b""}, "etc/ld.so.preload: brings"),
         ("scan.environment", {"usr/lib/python3.13/sitecustomize.py": b""}, "sitecustomize.py"),
+        ("scan.environment", {"usr/lib/sitecustomize/__init__.py": b""}, "sitecustomize/__init__"),
+        ("scan.environment", {"usr/lib/usercustomize.abi3.so": elf(3)}, "usercustomize.abi3.so"),
         ("scan.environment", {"usr/lib/x.pth": b""}, "usr/lib/x.pth: brings"),
         ("scan.environment", {"x.service": b"[S]\nEnvironmentFile=/x"}, "line 2 says"),
         ("scan.environment", {"init": (PROGRAM, b"#!/usr/bin/python3.13 -S\n")}, "not isolated"),
@@ -142,6 +185,17 @@ IMAGE = f"image: registry.invalid/a@sha256:{'0' * 64}\n".encode()
         ("scan.host_media", {"etc/x": b"mount -t virtiofs a b"}, "says 'virtiofs'"),
         ("scan.drivers", {"usr/lib/virtio_blk.ko": b""}, "usr/lib/virtio_blk.ko: a driver"),
         ("scan.drivers", {"usr/lib/09-qemu-fw-cfg.ko.xz": b""}, "09-qemu-fw-cfg.ko.xz: a driver"),
+        ("scan.drivers", {"usr/lib/virtio_net.ko.xz": b""}, "virtio_net.ko.xz: a driver that is c"),
+        (
+            "scan.drivers",
+            {"usr/lib/virtio_net.ko": DRIVER % b"9pnet_virtio"},
+            "usr/lib/virtio_net.ko: a driver that is not known to be needed, 9pnet_virtio",
+        ),
+        (
+            "scan.drivers",
+            {"usr/share/data": DRIVER % b"virtio_net"},
+            "usr/share/data: a driver that is not known to be needed, virtio_net",
+        ),
         ("scan.acpi", {"kernel/firmware/acpi/ssdt.aml": b""}, "ssdt.aml: an ACPI table"),
         ("scan.hooks", {"etc/init.d/x": b""}, "etc/init.d/x: is started"),
         ("scan.hooks", {"usr/lib/systemd/system/x.service": b""}, "x.service: is started"),
@@ -164,6 +218,11 @@ def test_a_reference_by_digest_passes() -> None:
     assert not failed(scanned(initrd=tree(GOOD | {"etc/x.yaml": IMAGE})))
 
 
+def test_passwords_that_are_none_pass() -> None:
+    files = {"etc/passwd": b"root:x:0:0::/:/init\n", "etc/shadow": b"root:*:1:\nme:!$y$a:1:\n"}
+    assert not failed(scanned(initrd=tree(GOOD | files)))
+
+
 def test_a_sticky_folder_passes() -> None:
     assert not failed(scanned(initrd=tree(GOOD | {"tmp": (FOLDER | 0o1777, b"")})))
 
@@ -175,6 +234,7 @@ def test_a_sticky_folder_passes() -> None:
         ("publishers", ["x"], "vkey"),
         ("publisherThreshold", 0, "publisherThreshold"),
         ("publisherThreshold", 2, "2 signatures of 1 publishers"),
+        ("publishers", GUEST_POLICY["publishers"] * 2, "one of them twice"),
         ("logPolicy", "x", "policy line 1"),
         ("schema", "x", "guest policy.schema"),
     ],
@@ -197,6 +257,7 @@ def test_a_guest_without_a_policy() -> None:
         b"\x28\xb5\x2f\xfd",
         tree(GOOD) + archive(record("hidden")),
         tree({"a\nb": b""}),
+        tree({"a": (LINK, b"/proc\0/../usr")}),
     ],
 )
 def test_an_archive_that_hides_something(raw: bytes) -> None:
@@ -214,6 +275,12 @@ def test_an_archive_that_hides_something(raw: bytes) -> None:
         (COMMAND_LINE + b" earlyprintk=serial", "scan.command_line", "earlyprintk=serial"),
         (COMMAND_LINE + b" lockdown=none", "scan.command_line", "lockdown: given 2 times"),
         (COMMAND_LINE + b" sysrq-always-enabled", "scan.command_line", "sysrq-always-enabled"),
+        (COMMAND_LINE + b" module.sig-enforce=n", "scan.command_line", "module.sig-enforce=n"),
+        (
+            COMMAND_LINE + b" randomize_kstack_offset=False",
+            "scan.command_line",
+            "randomize_kstack_offset=False",
+        ),
         (COMMAND_LINE + b" panic=0", "scan.command_line", "panic: given 2 times"),
         (COMMAND_LINE + b" -- x", "scan.command_line", "--: hands the rest"),
         (COMMAND_LINE + b"\n", "scan.command_line", "not one line of printable ASCII"),
@@ -239,8 +306,8 @@ def test_firmware_without_a_place_for_hashes() -> None:
 def test_a_file_that_is_missing(name: str) -> None:
     verdict = scanned(**{name: None})
     assert verdict.outcome is Outcome.FAILED
-    if name != "initrd":
-        assert set(failed(verdict).values()) == {"the file is missing"}
+    words = "initrd: the file is missing" if name == "initrd" else "the file is missing"
+    assert set(failed(verdict).values()) == {words}
 
 
 def test_many_offences_are_counted() -> None:
@@ -252,7 +319,7 @@ def test_the_verb(tmp_path: Path) -> None:
     for name, raw in FILES.items():
         (tmp_path / name).write_bytes(raw)
     ran = cvm_audit("release", "scan", tmp_path)
-    assert (ran.code, ran.last.startswith("VERIFIED; 19 passed")) == (0, True)
+    assert (ran.code, ran.last.startswith("VERIFIED; 20 passed")) == (0, True)
     (tmp_path / "command-line.txt").write_bytes(b"quiet")
     ran = cvm_audit("release", "scan", tmp_path, "--json")
     assert ran.code == 1

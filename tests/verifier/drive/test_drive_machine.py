@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -416,6 +417,16 @@ def test_what_a_program_writes_is_bounded(tmp_path: Path) -> None:
     assert out.stat().st_size == tied.FILE_LIMIT
 
 
+def test_a_program_dumps_its_memory_nowhere(tmp_path: Path) -> None:
+    shell = "/usr/bin/grep '^Max core file size' /proc/self/limits"
+    with started(("/bin/sh", "-c", shell), user="", errors=tmp_path / "e") as child:
+        line = read_line(child, seconds=10)
+    # A dump into a program pays no heed to 0.
+    limit = "0" if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "1"
+    assert line is not None
+    assert line.split()[4:6] == [limit, limit]
+
+
 def test_a_program_gets_nothing_of_our_environment(tmp_path: Path) -> None:
     os.environ["DRIVE_TEST_SECRET"] = "x"
     try:
@@ -457,24 +468,76 @@ def test_a_missing_program_is_named() -> None:
     )
 
 
-def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
-    given_up = threading.Event()
+@contextmanager
+def waiting(
+    folder: Path, *lines: bytes, program: tuple[str, ...] = ("/bin/sleep", "600")
+) -> Iterator[tuple[Machine, socket.socket]]:
+    """A machine whose monitor says ``lines``, and the guest's end of its state."""
     ours, theirs = socket.socketpair()
-    with ours, theirs, monitored(GREETING, DONE) as connection:
+    with ours, theirs, monitored(GREETING, DONE, *lines) as connection:
         monitor = Monitor(connection)
-        with started(("/bin/sleep", "600"), user="", errors=tmp_path / "e") as child:
+        with started(program, user="", errors=folder / "e") as child:
+            serial = folder / "serial.log"
+            serial.touch()
             machine = Machine(
                 qemu="7.2",
                 port=0,
                 measurement=None,
                 process_id=child.pid,
                 since=time.monotonic(),
-                serial=tmp_path / "serial.log",
+                serial=serial,
                 _child=child,
                 _monitor=monitor,
                 _state=ours,
             )
-            given_up.set()
-            assert machine.wait(600, given_up=given_up).start is Start.SILENT
-            theirs.sendall(b"READY\n")
-            assert machine.wait(600).start is Start.READY
+            yield machine, theirs
+
+
+def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
+    given_up = threading.Event()
+    with waiting(tmp_path) as (machine, guest):
+        given_up.set()
+        assert machine.wait(600, given_up=given_up).start is Start.SILENT
+        guest.sendall(b"READY\n")
+        assert machine.wait(600).start is Start.READY
+
+
+RUNNING = b'{"return": {"status": "running"}}\r\n'
+
+
+def test_a_guest_that_begins_to_speak_is_not_silent(tmp_path: Path) -> None:
+    # It was let in: what must never start has failed to, however little it says.
+    with waiting(tmp_path, *[RUNNING] * 20) as (machine, guest):
+        guest.sendall(b"READ")
+        ended = machine.wait(0.6)
+    assert ended.start is Start.ENDED
+    assert ended.words == "the guest said b'READ', and no more; last on its console: nothing"
+
+
+def test_a_guest_that_says_nothing_is_silent(tmp_path: Path) -> None:
+    with waiting(tmp_path, *[RUNNING] * 20) as (machine, _):
+        ended = machine.wait(0.6)
+    assert (ended.start, ended.words) == (Start.SILENT, "no sign of life in 1 s")
+
+
+def test_a_monitor_that_says_nothing_is_no_end_of_a_machine_that_runs(tmp_path: Path) -> None:
+    # It closes its connection; so does one that is too slow look, whose host has much to do.
+    with waiting(tmp_path) as (machine, _):
+        assert machine.wait(0.6).start is Start.SILENT
+
+
+def test_a_machine_that_ends_is_seen(tmp_path: Path) -> None:
+    with waiting(tmp_path, program=("/bin/true",)) as (machine, _):
+        (tmp_path / "serial.log").write_text("Kernel panic\n\n")
+        machine._child.wait()
+        ended = machine.wait(600)
+    assert ended.start is Start.ENDED
+    assert ended.words == "the machine ended; last on its console: 'Kernel panic'"
+
+
+def test_a_machine_that_is_told_to_end_by_its_kernel_is_seen(tmp_path: Path) -> None:
+    panicked = b'{"return": {"status": "guest-panicked"}}\r\n'
+    with waiting(tmp_path, panicked) as (machine, _):
+        ended = machine.wait(600)
+    assert ended.start is Start.ENDED
+    assert ended.words.startswith("QEMU says: guest-panicked; last on its console: nothing")

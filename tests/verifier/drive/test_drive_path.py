@@ -283,6 +283,10 @@ def test_another_release_than_the_named_one_is_not_taken(walk: Walk, tmp_path: P
     assert ran.code == 1
     failed = [each for each in json.loads(ran.out)["findings"] if each["status"] == "fail"]
     assert [each["check"] for each in failed] == ["drive.release"]
+    assert "cvm-audit: probes are not made, because another release answers" in ran.err.splitlines()
+    skipped = [each for each in json.loads(ran.out)["findings"] if each["status"] == "skip"]
+    asked = {each["check"]: each["got"] for each in skipped}
+    assert asked["drive.path.answer"] == "not checked: the drive ended before"
 
 
 @pytest.mark.parametrize(

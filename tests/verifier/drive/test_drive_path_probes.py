@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -11,16 +13,18 @@ import pytest
 from tests.verifier.drive.labs import Dishonest, Walk, only, stopped_by, walking
 from verifier.appraisal.appraise_keys import appraise_key_document
 from verifier.appraisal.drive.driven import Compared, Done
-from verifier.appraisal.findings import FindingClass
+from verifier.appraisal.findings import FindingClass, failed
+from verifier.appraisal.verdict import Verdict
 from verifier.client.client import AttestedClient
 from verifier.client.feature import FeatureOffError
 from verifier.drive.corrupted_proof import corrupted_proof
-from verifier.drive.lab import HOPS, Lab
+from verifier.drive.lab import CVM_HOPS, HOPS, Lab
 from verifier.drive.probes.answer import probe_answer
 from verifier.drive.probes.binding import probe_binding
 from verifier.drive.probes.fail_closed import probe_fail_closed
 from verifier.drive.probes.feature_off import probe_feature_off
 from verifier.drive.probes.key_consistency import VANTAGE_POINTS, probe_key_consistency
+from verifier.drive.tap import tapping
 from verifier.library import NotVerifiedError
 from verifier.wire.key_configuration import (
     LoggedConfiguration,
@@ -130,7 +134,31 @@ def test_keys_that_are_not_logged_are_seen_though_everyone_is_given_them(lab: La
 
 
 def test_the_released_code_answers_through_the_path(lab: Lab) -> None:
-    assert only(probe_answer, lab) == Done("10 of 10 as predicted, through relay and gateway")
+    assert only(probe_answer, lab) == Done(
+        "20 of 20 as predicted, by cvm-0 and cvm-1, through relay and gateway"
+    )
+    assert only(probe_answer, unwatched(lab)) == Done(
+        "10 of 10 as predicted, through relay and gateway"
+    )
+
+
+def test_a_cvm_that_is_not_reached_is_not_said_to_have_answered(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.drive.probes.answer.TRIES", 1)
+    seen = only(probe_answer, lab)
+    assert isinstance(seen, Done)
+    assert re.fullmatch("10 of 10 as predicted, by cvm-[01], through relay and gateway", seen.words)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_answers_of_another_release_are_not_those_of_the_driven_one(
+    lab: Lab, watched: bool
+) -> None:
+    given = replace(lab if watched else unwatched(lab), entry=lab.entry + b" ")
+    cls, expected, got = stopped_by(only(probe_answer, given))
+    assert (cls, expected) == (SECURITY, sha256(given.entry).hexdigest())
+    assert got == f"release of the session: {sha256(lab.entry).hexdigest()}"
 
 
 @pytest.mark.parametrize("what", ["summarise", "rewrite", "chat"])
@@ -166,7 +194,39 @@ def test_a_binding_that_nobody_judged_is_seen(lab: Lab) -> None:
     assert seen == (SECURITY, "a binding that was judged", "session: none")
 
 
+def test_a_cvm_that_is_refused_is_the_failure_of_its_answers_alone(lab: Lab) -> None:
+    def refuse(_: AttestedClient) -> None:
+        raise refusal(lab)
+
+    refused = Dishonest.lab(lab, connect=refuse)
+    assert stopped_by(only(probe_answer, refused))[0] is SECURITY
+    for probe in (probe_binding, probe_fail_closed):
+        cls, expected, _ = stopped_by(only(probe, refused))
+        assert cls is FindingClass.INFRASTRUCTURE
+        assert expected == "answers over a session that is VERIFIED"
+
+
 # Proofs that do not hold.
+
+
+def test_a_refusal_that_has_more_reasons_than_the_proof_is_one(lab: Lab) -> None:
+    refused = refusal(lab)
+    more = failed("snp.vmpl", expected="0", got="1", source="snp-report")
+    verdict = replace(refused.verdict, findings=(more, *refused.verdict.findings))
+    others = replace(verdict, findings=(more,))
+
+    def refuse(verdict: Verdict) -> Any:
+        def raising(_: AttestedClient) -> None:
+            raise NotVerifiedError(verdict)
+
+        return raising
+
+    seen = only(probe_fail_closed, Dishonest.lab(lab, summarise=refuse(others)))
+    assert stopped_by(seen)[0] is SECURITY  # the proof was believed
+    cls, expected, _ = stopped_by(
+        only(probe_fail_closed, Dishonest.lab(lab, summarise=refuse(verdict)))
+    )
+    assert (cls, expected[-18:]) == (SECURITY, "for evidence alone")  # it connected to nothing
 
 
 def test_a_client_refuses_corrupted_proofs_and_has_said_nothing(lab: Lab) -> None:
@@ -174,6 +234,21 @@ def test_a_client_refuses_corrupted_proofs_and_has_said_nothing(lab: Lab) -> Non
     assert isinstance(seen, Done)
     assert seen.words.startswith("refused three corrupted proofs: nothing sent with one of the key")
     assert probe_fail_closed(unwatched(lab)) == {}
+
+
+def test_a_cvm_that_no_tap_sees_shows_nothing(lab: Lab) -> None:
+    # That nothing was sent is no finding where nothing of what is sent can be seen.
+    with tapping(limit=1) as blind:
+        seen = stopped_by(
+            only(
+                probe_fail_closed, replace(lab, taps={**lab.taps, **dict.fromkeys(CVM_HOPS, blind)})
+            )
+        )
+    assert seen == (
+        FindingClass.INFRASTRUCTURE,
+        "bytes inside TLS",
+        "a session that is VERIFIED: none on the hops to the CVMs",
+    )
 
 
 @pytest.mark.parametrize("ignored", ["key_cdn", "members"])

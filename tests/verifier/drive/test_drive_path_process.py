@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from log_server.signer import Ed25519Signer
 from tests import making
 from tests.deployment import LoggedImage
 from tests.key_documents import OPERATOR, keys_section
+from tests.log_server.foreign import publish_foreign
 from tests.pipeline.roles import make_keys
 from tests.running import ROOT
 from tests.verifier.drive.test_drive_machine import gone_within
@@ -35,14 +37,25 @@ class LoggedPath:
     folder: Path
 
     def command(self, *how: str) -> list[str]:
-        """The drive of both."""
+        """The drive of both, each out of a folder."""
+        return self._command(
+            *("--release", str(self.folder / "1")),
+            *("--artifacts", str(self.image.folder / "artifacts")),
+            *("--logged-keys", str(self.folder / "2"), "--logged-keys", str(self.folder / "3")),
+            *how,
+        )
+
+    def command_from_log(self, *how: str) -> list[str]:
+        """The drive of both, out of the log."""
+        places = str(self.image.folder / "artifacts")
+        return self._command("--log", str(self.folder / "log"), "--from", places, *how)
+
+    def _command(self, *words: str) -> list[str]:
         given = self.image.folder
         return [
-            *(sys.executable, "-m", "verifier", "drive", "--release", str(self.folder / "1")),
-            *("--artifacts", str(given / "artifacts"), "--platform", str(given / "platform")),
+            *(sys.executable, "-m", "verifier", "drive", "--platform", str(given / "platform")),
             *("--policy", str(self.folder / "policy.toml"), "--keys", str(self.folder / "keys")),
-            *("--logged-keys", str(self.folder / "2"), "--logged-keys", str(self.folder / "3")),
-            *("--trust-root", str(given / "trust"), "--seconds", "120", *how),
+            *("--trust-root", str(given / "trust"), "--seconds", "120", *words),
         ]
 
 
@@ -56,6 +69,8 @@ def logged(reference_image: LoggedImage, tmp_path_factory: pytest.TempPathFactor
     ]
     entries = [making.entry(each, by=OPERATOR) for each in configurations]
     log = making.Log((b"another", reference_image.entry, *entries))
+    signer = Ed25519Signer(name=making.ORIGIN, seed=b"L" * 32)
+    publish_foreign(folder / "log", log.entries, signer)
     for index in (1, 2, 3):
         place = folder / str(index)
         place.mkdir()
@@ -135,13 +150,13 @@ def test_a_killed_drive_takes_roles_and_guests_with_it(logged: LoggedPath, bubbl
         assert [each for each in started if not gone_within(each, 10)] == []
 
 
-def test_a_release_is_driven_through_the_path(
+def test_a_release_of_a_log_is_driven_through_the_path(
     logged: LoggedPath, bubblewrap: str, tmp_path: Path
 ) -> None:
     assert bubblewrap
     bundle = tmp_path / "bundle.tar"
     done = subprocess.run(
-        logged.command("--process", "--format", "json", "--bundle", str(bundle)),
+        logged.command_from_log("--process", "--format", "json", "--bundle", str(bundle)),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -149,6 +164,7 @@ def test_a_release_is_driven_through_the_path(
         timeout=SECONDS,
     )
     assert done.returncode == PARTIAL, done.stderr
+    assert "keys of the issuer: entry 3" in done.stderr
     read = json.loads(done.stdout)
     assert (read["verdict"], read["level"]) == ("PARTIAL", "process")
     status = {each["check"]: each["status"] for each in read["findings"]}

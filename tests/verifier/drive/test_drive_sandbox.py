@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.running import ROOT
 from verifier.drive.machine import Start, read_state
 from verifier.drive.programs import started
 from verifier.drive.sandbox import SandboxedGuest, unpack
@@ -66,6 +72,22 @@ def test_nothing_is_written_outside(
 
 
 @pytest.mark.parametrize(
+    ("name", "mode", "content"),
+    [("n" * 300, stat.S_IFREG | 0o644, b"x"), ("link", stat.S_IFLNK | 0o777, b"x" * 4096)],
+)
+def test_what_no_file_system_takes_is_a_fault_of_the_image(
+    tmp_path: Path, name: str, mode: int, content: bytes
+) -> None:
+    with pytest.raises(ParseError) as caught:
+        unpack(newc((name, mode, content)), tmp_path / "root")
+    assert caught.value.what.startswith(f"initrd, '{name[:20]}")
+    assert (caught.value.expected, caught.value.got) == (
+        "what can be unpacked",
+        "File name too long",
+    )
+
+
+@pytest.mark.parametrize(
     ("received", "start"),
     [
         (b"READY\n", Start.READY),
@@ -79,20 +101,51 @@ def test_only_one_word_is_ready(received: bytes, start: Start) -> None:
     assert read_state(received)[0] is start
 
 
-def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    state.touch()
-    given_up = threading.Event()
-    given_up.set()
-    with started(("/bin/sleep", "600"), user="", errors=tmp_path / "e") as child:
-        guest = SandboxedGuest(
-            address=tmp_path / "door",
+@contextmanager
+def waiting(folder: Path) -> Iterator[SandboxedGuest]:
+    """A guest that runs, and whose state is in ``folder``."""
+    (folder / "state").touch()
+    with (
+        (folder / "state").open("rb") as state,
+        started(("/bin/sleep", "600"), user="", errors=folder / "e") as child,
+    ):
+        yield SandboxedGuest(
+            address=folder / "door",
             measurement=None,
             since=time.monotonic(),
             _state=state,
-            _errors=tmp_path / "e",
+            _errors=folder / "e",
             _child=child,
         )
+
+
+def test_a_wait_that_is_given_up_ends(tmp_path: Path) -> None:
+    given_up = threading.Event()
+    given_up.set()
+    with waiting(tmp_path) as guest:
         assert guest.wait(600, given_up=given_up).start is Start.SILENT
-        state.write_bytes(b"LISTENING somewhere\nREADY\n")
+        (tmp_path / "state").write_bytes(b"LISTENING somewhere\nREADY\n")
         assert guest.wait(600).start is Start.READY
+
+
+@pytest.mark.parametrize("trap", ["/dev/zero", "pipe"])
+def test_a_guest_that_lays_a_trap_in_place_of_its_state_says_nothing(
+    tmp_path: Path, trap: str
+) -> None:
+    # The guest owns the folder: whoever opened by name would read for ever, or wait for ever.
+    os.mkfifo(tmp_path / "pipe")
+    with waiting(tmp_path) as guest:
+        (tmp_path / "state").unlink()
+        (tmp_path / "state").symlink_to(tmp_path / trap)
+        assert guest.wait(0.2).start is Start.SILENT
+
+
+def test_what_a_node_prints_is_on_its_console(tmp_path: Path) -> None:
+    node = "print('a word')"
+    program = f"from verifier.drive import bridge; bridge._START = {node!r}; bridge.main(['door'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("", "a word\n")

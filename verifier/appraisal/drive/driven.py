@@ -25,7 +25,11 @@ __all__ = [
 
 
 class Start(StrEnum):
-    """How a boot went: served; the guest itself declined; the machine ended; or no sign of life."""
+    """How a boot went.
+
+    It served; the guest itself declined; the machine ended, or its guest in the middle of a line;
+    or there was no sign of life.
+    """
 
     READY = "ready"
     DECLINED = "declined"

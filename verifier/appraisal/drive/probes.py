@@ -1,6 +1,6 @@
 """The checks of a drive: one table, with what each needs, and which sight of it is a pass.
 
-A check that is new to the drive is a row here; nothing else of the appraisal knows one by name.
+A check that is new to the drive is a row here, with its words in ``verifier.appraisal.checks``.
 """
 
 from __future__ import annotations
@@ -140,7 +140,11 @@ PROBES = (
         *_ASKED,
         expected="evidence bound to the exporter, after a handshake with X25519MLKEM768",
     ),
-    _probe("drive.path.canary", *_SEEN, expected="a canary at no hop, in no log and on no disk"),
+    _probe(
+        "drive.path.canary",
+        *_SEEN,
+        expected="a canary at no hop, in no file of a role and on no console",
+    ),
     _probe("drive.path.memory", *_SEEN, expected="a canary in the memory of no role"),
     _probe("drive.path.token_replay", *_SEEN, expected="a spent token that is refused"),
     _probe("drive.path.token_linkage", *_SEEN, expected="nothing of a token where it was issued"),

@@ -8,6 +8,7 @@ from verifier.appraisal.drive.driven import Compared, Seen
 from verifier.appraisal.findings import Status
 from verifier.drive.attempt import attempt
 from verifier.drive.lab import Lab
+from verifier.drive.probes.watching import without_session_no_finding
 from verifier.errors import VerificationError
 from verifier.evidence.bundle import open_bundle, parse_bundle
 from verifier.wire.session_binding import parse_session_binding
@@ -28,7 +29,9 @@ def probe_binding(lab: Lab) -> Mapping[str, Seen]:
 
 def _bound(lab: Lab) -> Compared:
     with lab.new_client() as client:
-        verdict, group = client.connect(), client.group
+        with without_session_no_finding():
+            verdict = client.connect()
+        group = client.group
         raw = open_bundle(parse_bundle(client.bundle)).content("session-binding")
     passed = {each.check for each in verdict.findings if each.status is Status.PASS}
     if raw is None or "session.binding" not in passed:

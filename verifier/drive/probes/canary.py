@@ -3,10 +3,11 @@
 A client sends random words in every kind of request; then whatever each hop carried, and whatever
 each role wrote, is searched for them. What the roles wrote is also searched for the sealed bytes
 that they carried: a role keeps counts, and nothing that could be opened later. A pass shows that
-the words stood nowhere in the open, in none of the spellings of ``canaries``, and that no role
-wrote down the bytes of a message where they are looked for (``excerpts``). It does not show that
-nobody else recorded them, that a role did not send something elsewhere (only the hops of the path
-are tapped), or that the CVM kept nothing (``restart``, ``stateless``).
+the words stood nowhere in the open, in none of the spellings of ``canaries``, also not on the
+console of a CVM, and that no role wrote down the bytes of a message where they are looked for
+(``excerpts``). It does not show that nobody else recorded them, that a role did not send something
+elsewhere (only the hops of the path are tapped), or that the CVM kept nothing (``restart``,
+``stateless``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from verifier.drive.probes.canaries import Canary, Hay, encodings, make_canary
 from verifier.drive.probes.exchanges import read_exchanges
 from verifier.drive.probes.watching import Watch, require_traffic, without_session_no_finding
 from verifier.drive.tap import Direction, Recording
+from verifier.drive.tied import FILE_LIMIT
 from verifier.errors import FetchError, VerificationError
 from verifier.wire.service import STYLES
 
@@ -45,8 +47,9 @@ CHECK = "drive.path.canary"
 EXCERPT = slice(11, 35)
 """Which bytes of a message ``excerpts`` takes."""
 
-MAX_FILE = 67_108_864
-"""Most bytes of a file of a role; in a longer one nothing can be said to be absent."""
+MAX_FILE = FILE_LIMIT - 1
+"""Most bytes of a file of a role, and of a console. A longer one may be cut, because nothing writes
+beyond ``FILE_LIMIT``: in such a one nothing can be said to be absent."""
 
 _SEALED_HOPS = ("client-issuer", "client-relay", "relay-gateway", *CVM_HOPS)
 
@@ -127,10 +130,10 @@ def excerpts(hop: str, recordings: Sequence[Recording]) -> Iterator[Hay]:
     """Bytes that are random in each message of a hop, to know the message by where it was kept.
 
     Of an encapsulated request they are in its ephemeral key, of a token request or response in the
-    blinded number, of a TLS connection in the random of the hello.
+    blinded number, of a TLS connection in the random of a hello, or in what is encrypted.
     """
     if hop in CVM_HOPS:
-        streams = [each.content(way) for each in recordings for way in Direction]
+        streams = [piece.content for each in recordings for piece in each.pieces]
     else:
         exchanges = read_exchanges(recordings, what=hop)
         asked = [each for each in exchanges if each.request.body]
@@ -162,7 +165,7 @@ def _searched(lab: Lab) -> Done:
     canary, watch = make_canary(), Watch(lab)
     with lab.new_client() as client, without_session_no_finding():
         holding = send_words(client, canary)
-    require_traffic({hop: watch.seen(hop) for hop in ("client-relay", "relay-gateway")})
+    require_traffic({hop: watch.seen(hop) for hop in _SEALED_HOPS if hop not in CVM_HOPS})
     require_traffic({"gateway-cvm": [each for hop in CVM_HOPS for each in watch.seen(hop)]})
     carried = judge_hay(
         canary,

@@ -50,7 +50,7 @@ def judge_streams(streams: TunnelStreams, canary: Canary) -> str:
     """
     shares: set[bytes] = set()
     groups: set[str] = set()
-    records = 0
+    records: list[int] = []
     for number, stream in enumerate(streams.values()):
         for way, content in (("there", stream.there), ("back", stream.back)):
             _require_closed(canary, Hay(f"tunnel {number}, {way}", content))
@@ -61,14 +61,14 @@ def judge_streams(streams: TunnelStreams, canary: Canary) -> str:
                 raise VerificationError("key share", expected=expected, got=got)
             shares.add(share)
         groups.add(agreement.group_name)
-        records += agreement.protected
-    if len(streams) < _SESSIONS or records == 0:
-        got = f"{len(streams)} with {records} protected records"
-        expected = f"{_SESSIONS} tunnels or more, with records"
+        records.append(agreement.protected)
+    if len(streams) < _SESSIONS or 0 in records:
+        got = f"{len(streams)} with {' and '.join(map(str, records)) or 'no'} protected records"
+        expected = f"{_SESSIONS} tunnels or more, each with records"
         raise FetchError(f"recording of {_HOP}", expected=expected, got=got)
     return (
-        f"{len(streams)} tunnels carry TLS 1.3 alone, {records} protected records, with fresh keys "
-        f"of {', '.join(sorted(groups))}"
+        f"{len(streams)} tunnels carry TLS 1.3 alone, {sum(records)} protected records, with fresh "
+        f"keys of {', '.join(sorted(groups))}"
     )
 
 

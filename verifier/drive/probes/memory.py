@@ -8,6 +8,8 @@ CVM is not searched: its memory is what the attested hardware hides.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +37,8 @@ _OVERLAP = 256  # bytes; more than any spelling of a mark has
 class Searched:
     """What a search of one role's memory came to.
 
-    ``knows_itself`` is whether the role's own command line was found: the search can find.
+    ``size`` is how many bytes were read. ``knows_itself`` is whether the role's own command line
+    was found: the search can find.
     """
 
     __slots__ = ("found", "knows_itself", "role", "size")
@@ -57,22 +60,26 @@ def probe_memory(lab: Lab) -> Mapping[str, Seen]:
 def search_memory(role: LocalRole, canary: Canary, *, proc: Path = _PROC) -> Searched:
     """Search all writable memory of ``role``; ``proc`` is where proc(5) is mounted.
 
-    Raises FetchError where it may not be read, which takes the right to trace that process.
+    Raises FetchError where it may not be read, which takes the right to trace that process, where
+    it ends meanwhile, and for a role of several processes.
     """
     folder, searched = proc / str(role.pid), Searched(role.name)
+    what = f"memory of {role.name}"
     try:
         own = (folder / "cmdline").read_bytes().strip(b"\x00")
-        maps = (folder / "maps").read_text("utf-8", "surrogateescape")
         with (folder / "mem").open("rb", buffering=0) as memory:
-            for start, end in _writable(maps):
-                for offset, content in _pieces(memory, start, end):
-                    _look(searched, canary, own, offset, content)
-                searched.size += end - start
+            for start, end in _writable(folder):
+                for address, before, content in _pieces(memory, folder, start, end):
+                    _look(searched, canary, own, address - len(before), before + content)
+                    searched.size += len(content)
+        children = [pid for each in folder.glob("task/*/children") for pid in _children(each)]
     except OSError as error:
         got = error.strerror or type(error).__name__
         hint = "drive as root, who may read the memory of other users' programs"
-        what = f"memory of {role.name}"
         raise FetchError(what, expected="to be readable", got=got, hint=hint) from error
+    if children and searched.found is None:  # what they hold was not searched
+        got = f"{len(children)} more, such as {children[0]}"
+        raise FetchError(what, expected="one process", got=got)
     return searched
 
 
@@ -101,7 +108,12 @@ def _searched(lab: Lab) -> Done:
         with without_session_no_finding():
             send_words(client, canary)
         # Now: the session is open, and the buffers that carried it are not yet used again.
-        return Done(judge_memory([search_memory(role, canary) for role in lab.roles]))
+        searched: list[Searched] = []
+        for role in lab.roles:
+            searched.append(search_memory(role, canary))
+            if searched[-1].found is not None:
+                break  # that another role cannot be searched must not hide it
+    return Done(judge_memory(searched))
 
 
 def _look(searched: Searched, canary: Canary, own: bytes, offset: int, content: bytes) -> None:
@@ -112,27 +124,49 @@ def _look(searched: Searched, canary: Canary, own: bytes, offset: int, content: 
     searched.knows_itself = searched.knows_itself or (own != b"" and own in content)
 
 
-def _writable(maps: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each mapping that can be read and written (proc_pid_maps(5))."""
-    for line in maps.splitlines():
+def _children(thread: Path) -> list[str]:
+    try:
+        return thread.read_text("ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended since it was listed, and children of it are another thread's
+
+
+def _writable(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Start and end of each mapping that can be read and written now (proc_pid_maps(5))."""
+    writable = []
+    for line in (folder / "maps").read_text("utf-8", "surrogateescape").splitlines():
         addresses, rights, *_ = line.split(" ")
         if rights.startswith("rw"):
             start, _, end = addresses.partition("-")
-            yield _address(start), _address(end)
+            writable.append((_address(start), _address(end)))
+    return tuple(writable)
 
 
 def _address(text: str) -> int:
     return int.from_bytes(parse_hex(text.rjust(16, "0"), what="address in maps"), "big")
 
 
-def _pieces(memory: BinaryIO, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """The bytes of a mapping by their address; each piece begins with the end of the one before."""
-    kept = b""
+def _pieces(
+    memory: BinaryIO, folder: Path, start: int, end: int
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """The bytes of a mapping by their address, each piece with the end of the one before it.
+
+    What the program has given back meanwhile is passed over. Raises OSError for what it still has
+    and cannot be read, and where it has ended.
+    """
+    before = b""
     while start < end:
         memory.seek(start)
-        content = memory.read(min(CHUNK, end - start))
+        try:
+            content = memory.read(min(CHUNK, end - start))
+        except OSError as error:
+            later = [max(first, start) for first, last in _writable(folder) if last > start]
+            if error.errno != errno.EIO or start in later:
+                raise
+            start, before = min((*later, end)), b""
+            continue
         if not content:
-            return  # given back since the list was made
-        yield start - len(kept), kept + content
-        kept = (kept + content)[-_OVERLAP:]
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        yield start, before, content
+        before = (before + content)[-_OVERLAP:]
         start += len(content)

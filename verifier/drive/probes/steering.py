@@ -26,7 +26,7 @@ from verifier.drive.probes.watching import (
     some_source,
     without_session_no_finding,
 )
-from verifier.errors import VerificationError
+from verifier.errors import FetchError, VerificationError
 
 __all__ = ["CHECK", "FALSE_ALARM", "SESSIONS", "judge_steering", "probe_steering"]
 
@@ -51,8 +51,13 @@ def probe_steering(lab: Lab) -> Mapping[str, Seen]:
 def judge_steering(marked: Sequence[int], unmarked: Sequence[int]) -> str:
     """What the tests say of the numbers of the CVMs (0 or 1) that two clients reached, in words.
 
-    Raises VerificationError for a spread that chance does not make.
+    Raises VerificationError for a spread that chance does not make, and FetchError for fewer
+    numbers than ``SESSIONS`` of either: what is always sent to one CVM could pass by so few.
     """
+    fewest = min(len(marked), len(unmarked))
+    if fewest < SESSIONS:
+        expected = f"{SESSIONS} of each client"
+        raise FetchError("sessions", expected=expected, got=f"{fewest} of one")
     counts = {
         who: (reached.count(0), reached.count(1))
         for who, reached in (("the marked client", marked), ("the other client", unmarked))

@@ -47,7 +47,7 @@ CHECK = "drive.path.token_linkage"
 WINDOW = 16
 """Bytes that two random strings share by chance never: once in 2^128 pairs of places."""
 
-_SESSIONS = 2
+_ACCOUNTS, _SESSIONS = 2, 2
 _ISSUER, _GATEWAY = "client-issuer", "relay-gateway"
 
 
@@ -66,19 +66,20 @@ def probe_token_linkage(lab: Lab) -> Mapping[str, Seen]:
     return {CHECK: attempt(lambda: _linked(lab))}
 
 
-def judge_issued(exchanges: Sequence[Exchange], key: TokenKey) -> tuple[bytes, ...]:
+def judge_issued(exchanges: Sequence[Exchange], key: TokenKey, *, tokens: int) -> tuple[bytes, ...]:
     """All that went between clients and their issuer.
 
     Raises VerificationError for a request that names another key than ``key``, FetchError if there
-    is no request for a token.
+    are fewer requests than the ``tokens`` that were spent: another was issued where nobody watched.
     """
     asked = [
         parse_token_request(each.request.body)
         for each in exchanges
         if len(each.request.body) == TOKEN_REQUEST_SIZE
     ]
-    if not asked:
-        raise FetchError(f"recording of {_ISSUER}", expected="requests for tokens", got="none")
+    if len(asked) < tokens:
+        expected, got = f"requests for {tokens} tokens or more", str(len(asked))
+        raise FetchError(f"recording of {_ISSUER}", expected=expected, got=got)
     for request in asked:
         if request.truncated_key_id != key.truncated_key_id:
             expected, got = f"{key.truncated_key_id:#04x}", f"{request.truncated_key_id:#04x}"
@@ -94,10 +95,12 @@ def judge_linkage(spent: Sequence[Spent], issued: Iterable[bytes], key: TokenKey
     """That nothing tells the tokens of one account from those of another, in words.
 
     ``issued`` is all that the issuer saw and said. Raises VerificationError, and FetchError if
-    there are no tokens.
+    there are no tokens of ``_ACCOUNTS`` accounts.
     """
-    if not spent:
-        raise FetchError(f"recording of {_GATEWAY}", expected="tokens", got="none")
+    accounts = len({each.account for each in spent})
+    if accounts < _ACCOUNTS:
+        expected, got = f"tokens of {_ACCOUNTS} accounts", f"{len(spent)} of {accounts}"
+        raise FetchError(f"recording of {_GATEWAY}", expected=expected, got=got)
     challenge = spent[0].token.challenge_digest
     nonces: set[bytes] = set()
     for each in spent:
@@ -113,7 +116,6 @@ def judge_linkage(spent: Sequence[Spent], issued: Iterable[bytes], key: TokenKey
     seen = tuple(issued)
     for each in spent:
         _require_unlinked(each, seen)
-    accounts = len({each.account for each in spent})
     return f"{len(spent)} tokens of {accounts} accounts: one key, one challenge, nothing shared"
 
 
@@ -137,7 +139,6 @@ def _linked(lab: Lab) -> Done:
                 client.close()
         exchanges = read_exchanges(sight.seen(_GATEWAY), what=_GATEWAY)
         sights.append((account, exchanges))
-    issued = judge_issued(read_exchanges(watch.seen(_ISSUER), what=_ISSUER), key)
     gateway = handed_over(lab)
     spent = [
         Spent(account, each.request.token)
@@ -145,6 +146,8 @@ def _linked(lab: Lab) -> Done:
         for each in open_exchanges(exchanges, gateway)
         if isinstance(each.request, OpenTunnel)
     ]
+    exchanged = read_exchanges(watch.seen(_ISSUER), what=_ISSUER)
+    issued = judge_issued(exchanged, key, tokens=len(spent))
     return Done(judge_linkage(spent, issued, key))
 
 

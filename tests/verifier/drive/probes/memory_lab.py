@@ -56,6 +56,7 @@ class World:
         taps: Any = self.taps if watched else {}
         make: Any = self._client
         return Lab(
+            entry=b"",
             policy=nothing,
             now=datetime(2026, 11, 21, tzinfo=UTC),
             accounts=2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from verifier.drive.probes.canaries import Hay, make_canary
 from verifier.drive.probes.canary import (
     EXCERPT,
     excerpts,
+    hay_of_consoles,
     hay_of_recordings,
     hay_of_role,
     judge_hay,
@@ -23,6 +25,8 @@ from verifier.drive.probes.canary import (
     probe_canary,
     send_words,
 )
+from verifier.drive.tap import Direction, Piece, Recording
+from verifier.drive.tied import FILE_LIMIT
 from verifier.errors import FetchError, VerificationError
 
 CANARY = make_canary()
@@ -116,6 +120,20 @@ def test_a_file_that_is_too_long_says_nothing(
     assert fields_of(caught) == (str(found.log), "at most 14 bytes", "more")
 
 
+def test_a_file_that_may_have_been_cut_says_nothing(tmp_path: Path) -> None:
+    # Whoever fills a file or a console up to the limit says what it likes beyond it.
+    found = role(tmp_path / "relay", "relay")
+    found.log.write_bytes(bytes(FILE_LIMIT - 1))
+    assert judge_hay(CANARY, hay_of_role(found)) > FILE_LIMIT
+    found.log.write_bytes(bytes(FILE_LIMIT))
+    with pytest.raises(FetchError) as caught:
+        list(hay_of_role(found))
+    assert fields_of(caught) == (str(found.log), f"at most {FILE_LIMIT - 1} bytes", "more")
+    lab = replace(World().lab(), consoles=lambda: (found.log,))
+    with pytest.raises(FetchError):
+        list(hay_of_consoles(lab))
+
+
 def test_a_folder_that_is_not_there_says_nothing(tmp_path: Path) -> None:
     found = role(tmp_path / "issuer", "issuer")
     gone = type(found)(name="issuer", pid=1, log=found.log, directory=tmp_path / "gone")
@@ -129,7 +147,10 @@ def test_a_folder_that_is_not_there_says_nothing(tmp_path: Path) -> None:
 
 
 SEALED, TOKEN, SHORT = os.urandom(100), os.urandom(259), b"short"
-HELLO = os.urandom(60)
+HELLO, PROMPT = os.urandom(60), os.urandom(60)
+LATER = Recording(
+    ("127.0.0.1", 1), 0.0, None, tuple(Piece(Direction.THERE, 1.0, x) for x in (HELLO, PROMPT))
+)
 
 
 def passed() -> list[Hay]:
@@ -138,7 +159,7 @@ def passed() -> list[Hay]:
     return [
         *excerpts("client-relay", (relayed,)),
         *excerpts("client-issuer", (fetched,)),
-        *excerpts("gateway-cvm-0", (recording(HELLO, SHORT),)),
+        *excerpts("gateway-cvm-0", (recording(HELLO, SHORT), LATER)),
     ]
 
 
@@ -147,12 +168,14 @@ def test_messages_are_known_by_random_bytes_of_theirs() -> None:
         Hay("client-relay", SEALED[EXCERPT]),
         Hay("client-relay", TOKEN[EXCERPT]),
         Hay("gateway-cvm-0", HELLO[EXCERPT]),
+        Hay("gateway-cvm-0", HELLO[EXCERPT]),
+        Hay("gateway-cvm-0", PROMPT[EXCERPT]),
     ]
     assert exchange(SEALED, TOKEN).request.body == SEALED
 
 
 def test_roles_that_keep_nothing_pass(tmp_path: Path) -> None:
-    assert judge_kept(passed(), [*hay_of_role(role(tmp_path / "relay"))]) == 3
+    assert judge_kept(passed(), [*hay_of_role(role(tmp_path / "relay"))]) == 5
 
 
 @pytest.mark.parametrize(
@@ -164,6 +187,7 @@ def test_roles_that_keep_nothing_pass(tmp_path: Path) -> None:
             base64.b64encode(HELLO),
             "offset 15: bytes of gateway-cvm-0, in base64, 2 bytes after a boundary",
         ),
+        (b"later: " + PROMPT, "offset 18: bytes of gateway-cvm-0, as it is"),
     ],
 )
 def test_a_role_that_keeps_what_it_carried_is_named(

@@ -15,6 +15,8 @@ from tests.verifier.drive.probes.hellos import (
     made_tls,
     real_tls,
     record,
+    server_hello,
+    server_share,
     stream,
 )
 from tests.verifier.drive.probes.memory_lab import World
@@ -27,6 +29,11 @@ from verifier.errors import FetchError, ParseError, VerificationError
 CANARY = make_canary()
 WORD = CANARY.word().encode()
 ONE, OTHER = Stream(*made_tls(b"c1", b"s1")), Stream(*made_tls(b"c2", b"s2"))
+
+SILENT = Stream(
+    record(client_hello(CHOSEN, client_share(b"c3")), 22),
+    record(server_hello(CHOSEN, server_share(b"s3")), 22),
+)
 
 
 def numbered(*streams: Stream) -> Mapping[bytes, Stream]:
@@ -94,8 +101,9 @@ def test_what_is_no_tls_is_refused() -> None:
 @pytest.mark.parametrize(
     ("streams", "got"),
     [
-        ((), "0 with 0 protected records"),
+        ((), "0 with no protected records"),
         ((ONE,), "1 with 2 protected records"),
+        ((ONE, SILENT), "2 with 2 and 0 protected records"),
     ],
 )
 def test_too_little_shows_nothing(streams: tuple[Stream, ...], got: str) -> None:
@@ -103,7 +111,7 @@ def test_too_little_shows_nothing(streams: tuple[Stream, ...], got: str) -> None
         judge_streams(numbered(*streams), CANARY)
     assert fields_of(caught) == (
         "recording of relay-gateway",
-        "2 tunnels or more, with records",
+        "2 tunnels or more, each with records",
         got,
     )
 

@@ -27,6 +27,13 @@ print("HELD", flush=True)
 sys.stdin.buffer.readline()
 """
 
+PARENT = """
+import subprocess
+child = subprocess.Popen(["/bin/cat"])
+print(child.pid, flush=True)
+child.wait()
+"""
+
 
 @contextmanager
 def holding(secret: bytes, folder: Path) -> Iterator[LocalRole]:
@@ -113,15 +120,59 @@ def test_only_what_is_writable_is_read_and_addresses_are_those_of_the_program(
     assert (searched.knows_itself, searched.size) == (True, 0x4000)
 
 
-def test_memory_that_has_gone_meanwhile_is_passed_over(tmp_path: Path) -> None:
-    proc = tmp_path / "proc"
-    proc.mkdir()
+Mappings = tuple[tuple[int, int], ...]
+NOWHERE = (0x1000, 0x8000)
+"""Where no program has anything: its kernel keeps it free (vm.mmap_min_addr)."""
+
+
+def listed(monkeypatch: pytest.MonkeyPatch, *lists: Mappings) -> None:
+    """Let the mappings of a program be others each time that they are listed."""
+    told = iter(lists)
+    monkeypatch.setattr(module, "_writable", lambda _: next(told))
+
+
+def test_memory_that_has_gone_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding(b"-", tmp_path) as found:
+        own = module._writable(Path(f"/proc/{found.pid}"))
+        listed(monkeypatch, (NOWHERE, *own), own)
+        searched = search_memory(found, CANARY)
+    assert (searched.found, searched.knows_itself) == (None, True)
+    # What was not read is not said to have been searched.
+    assert searched.size == sum(end - start for start, end in own)
+
+
+@pytest.mark.parametrize("later", [(NOWHERE,), ((0x4000, 0x8000),)])
+def test_memory_that_is_still_there_and_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: Mappings
+) -> None:
+    with holding(b"-", tmp_path) as found:
+        listed(monkeypatch, (NOWHERE,), later, later)
+        with pytest.raises(FetchError) as caught:
+            search_memory(found, CANARY)
+    assert fields_of(caught) == ("memory of holder", "to be readable", "Input/output error")
+
+
+def test_a_role_that_has_ended_shows_nothing(tmp_path: Path) -> None:
     maps = "0-1000 rw-p 00000000 00:00 0\n8000-9000 rw-p 00000000 00:00 0\n"
     content = b"role\x00--flag".ljust(0x1000, b"\x00")
-    searched = search_memory(
-        role(tmp_path / "r", "relay", 77), CANARY, proc=fake(proc, maps, content)
-    )
-    assert (searched.found, searched.knows_itself) == (None, True)
+    with pytest.raises(FetchError) as caught:
+        search_memory(role(tmp_path / "r", "relay", 77), CANARY, proc=fake(tmp_path, maps, content))
+    assert fields_of(caught) == ("memory of relay", "to be readable", "No such process")
+
+
+def test_a_role_of_several_processes_is_not_searched_by_one_of_them(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        child = parent.stdout.readline().decode().strip()
+        with pytest.raises(FetchError) as caught:
+            search_memory(role(tmp_path, "relay", parent.pid), CANARY)
+        assert parent.stdin is not None
+        parent.stdin.close()
+    assert fields_of(caught) == ("memory of relay", "one process", f"1 more, such as {child}")
 
 
 def test_a_search_that_does_not_even_find_the_role_shows_nothing() -> None:

@@ -28,6 +28,7 @@ from verifier.drive.probes.stateless import probe_stateless
 from verifier.drive.probes.steering import probe_steering
 from verifier.drive.probes.token_linkage import probe_token_linkage
 from verifier.drive.probes.token_replay import probe_token_replay
+from verifier.drive.tap import tapping
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +117,15 @@ def test_a_word_on_a_hop_or_in_a_file_is_found(fresh: Walk) -> None:
     )
 
 
+@pytest.mark.parametrize("hop", ["client-issuer", "client-relay", "relay-gateway"])
+def test_a_canary_that_passed_where_nobody_watched_shows_nothing(walk: Walk, hop: str) -> None:
+    with tapping(limit=1) as blind:
+        blinded = replace(walk.lab, taps={**walk.lab.taps, hop: blind})
+        seen = stopped_by(only(probe_canary, blinded))
+    infrastructure = FindingClass.INFRASTRUCTURE
+    assert seen == (infrastructure, "bytes both ways", f"recording of {hop}: none there")
+
+
 def test_a_word_in_the_memory_of_a_role_is_found(walk: Walk) -> None:
     """This program is where the client is, so it has the words; and it is no role."""
     own = LocalRole(
@@ -124,8 +134,9 @@ def test_a_word_in_the_memory_of_a_role_is_found(walk: Walk) -> None:
         log=walk.lab.roles[0].log,
         directory=walk.lab.roles[0].directory,
     )
-    seen = stopped_by(only(probe_memory, replace(walk.lab, roles=(own,))))
-    assert seen[:2] == (FindingClass.SECURITY, "no word of the client, in any spelling")
+    gone = replace(own, name="gone", pid=2**22 + 1)  # beyond the largest number of a process
+    seen = stopped_by(only(probe_memory, replace(walk.lab, roles=(own, gone))))
+    assert seen[:2] == (FindingClass.SECURITY, "no word of the client, in any spelling"), seen
     assert re.fullmatch(r"words of the client: memory of driver, offset \d+: .*", seen[2])
 
 

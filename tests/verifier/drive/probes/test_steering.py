@@ -21,7 +21,7 @@ from verifier.drive.probes.steering import (
     judge_steering,
     probe_steering,
 )
-from verifier.errors import VerificationError
+from verifier.errors import FetchError, VerificationError
 
 HALF = [0, 1] * (SESSIONS // 2) + [0]
 
@@ -62,7 +62,14 @@ def test_a_client_that_is_always_sent_to_one_cvm_is_caught(
 def test_the_number_of_sessions_is_the_smallest_that_always_catches() -> None:
     limit = FALSE_ALARM / 3
     assert coin_test(0, SESSIONS) < limit <= coin_test(0, SESSIONS - 1)
-    assert judge_steering([0] * (SESSIONS - 1), HALF)
+
+
+@pytest.mark.parametrize("few", [[], [0] * (SESSIONS - 1), [0, 1] * (SESSIONS // 2)])
+def test_too_few_sessions_show_nothing(few: list[int]) -> None:
+    for marked, unmarked in ((few, HALF), (HALF, few)):
+        with pytest.raises(FetchError) as caught:
+            judge_steering(marked, unmarked)
+        assert fields_of(caught) == ("sessions", "23 of each client", f"{len(few)} of one")
 
 
 def test_chance_alone_fails_less_often_than_is_said() -> None:

@@ -62,7 +62,7 @@ def test_a_token_for_another_challenge_is_caught() -> None:
 @pytest.mark.parametrize("at", [5, -1])  # in the nonce, in the signature
 def test_a_token_that_its_key_did_not_sign_is_caught(at: int) -> None:
     with pytest.raises(VerificationError) as caught:
-        judge_linkage((replace(SPENT[0], token=changed(SPENT[0].token, at)),), SEEN, KEY)
+        judge_linkage((replace(SPENT[0], token=changed(SPENT[0].token, at)), SPENT[1]), SEEN, KEY)
     assert caught.value.what == "signature of a token of account 0"
 
 
@@ -85,10 +85,15 @@ def test_a_part_of_a_token_at_its_issuer_is_caught(part: str) -> None:
     )
 
 
-def test_without_tokens_nothing_is_shown() -> None:
+@pytest.mark.parametrize(
+    ("spent", "got"), [((), "0 of 0"), (SPENT[:1], "1 of 1"), ((SPENT[0], SPENT[2]), "2 of 1")]
+)
+def test_without_tokens_of_two_accounts_nothing_is_shown(
+    spent: tuple[Spent, ...], got: str
+) -> None:
     with pytest.raises(FetchError) as caught:
-        judge_linkage((), SEEN, KEY)
-    assert fields_of(caught) == ("recording of relay-gateway", "tokens", "none")
+        judge_linkage(spent, SEEN, KEY)
+    assert fields_of(caught) == ("recording of relay-gateway", "tokens of 2 accounts", got)
 
 
 def test_windows_are_shared_from_their_size_on() -> None:
@@ -101,7 +106,7 @@ def test_windows_are_shared_from_their_size_on() -> None:
 def test_all_that_passed_the_issuer_is_looked_at() -> None:
     directory = exchange(b"", b"{}")
     asked = [exchange(request, answer) for _, request, answer in ISSUED]
-    seen = judge_issued((directory, *asked), KEY)
+    seen = judge_issued((directory, *asked), KEY, tokens=3)
     assert len(seen) == 4 * 4
     assert set(SEEN) <= set(seen)
     assert asked[0].request.head in seen
@@ -111,7 +116,7 @@ def test_a_request_under_another_key_is_caught() -> None:
     _, request, answer = ISSUED[0]
     other = bytes((*request[:2], request[2] ^ 1, *request[3:]))
     with pytest.raises(VerificationError) as caught:
-        judge_issued((exchange(other, answer),), KEY)
+        judge_issued((exchange(other, answer),), KEY, tokens=1)
     assert fields_of(caught) == (
         "key of a token request",
         f"{KEY.truncated_key_id:#04x}",
@@ -119,10 +124,13 @@ def test_a_request_under_another_key_is_caught() -> None:
     )
 
 
-def test_without_requests_nothing_is_shown() -> None:
+@pytest.mark.parametrize("seen", [0, 1])
+def test_tokens_that_were_issued_where_nobody_watched_show_nothing(seen: int) -> None:
+    asked = [exchange(request, answer) for _, request, answer in ISSUED[:seen]]
     with pytest.raises(FetchError) as caught:
-        judge_issued((exchange(b"", b"{}"),), KEY)
-    assert fields_of(caught) == ("recording of client-issuer", "requests for tokens", "none")
+        judge_issued((exchange(b"", b"{}"), *asked), KEY, tokens=2)
+    expected = "requests for 2 tokens or more"
+    assert fields_of(caught) == ("recording of client-issuer", expected, str(seen))
 
 
 def test_nothing_is_seen_where_nobody_watches_or_hands_over() -> None:
