@@ -13,6 +13,7 @@ from verifier import (
     AttestedClient,
     AuditError,
     Feature,
+    NotVerifiedError,
     PrivatePath,
     load_simulated_root,
 )
@@ -41,5 +42,7 @@ def main(deployment: Path, policy: Path, account: Path, *simulated: Path) -> Non
 if __name__ == "__main__":
     try:
         main(*map(Path, sys.argv[1:]))
-    except AuditError as refused:
+    except NotVerifiedError as refused:
         sys.exit(f"not sent: {refused}")
+    except AuditError as failed:  # before the chat has left or after
+        sys.exit(f"no summary: {failed}")

@@ -27,7 +27,7 @@ from verifier.client.session import (
 )
 from verifier.client.tls import TlsClient
 from verifier.client.tunnel import KeyRefusedError, TokenRefusedError
-from verifier.errors import FetchError
+from verifier.errors import AuditError, FetchError
 from verifier.library import NotVerifiedError, Verified, verify_bundle
 from verifier.roots.snp_root import SnpRoot
 from verifier.wire.service import (
@@ -52,6 +52,8 @@ IDLE_SECONDS = 40.0
 """A session that was silent for so long is replaced: its CVM or gateway may have let go of it."""
 
 _PAUSES = (0.2, 0.8)  # seconds before another connection is tried
+# The weather, or something that has changed since; a false claim is neither.
+_PASSING = (FetchError, KeyRefusedError, TokenRefusedError)
 _CLOSING_SECONDS = 2.0
 _T = TypeVar("_T")
 
@@ -63,6 +65,11 @@ class _Live:
     session: AttestedSession
     used: float
     chats: bool = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it would not answer any more, or probably not."""
+        return self.tls.ended or time.monotonic() - self.used > IDLE_SECONDS
 
 
 class AttestedClient:
@@ -122,9 +129,10 @@ class AttestedClient:
     ) -> tuple[str, ...]:
         """The sentences of a summary of ``messages``: who wrote, and what.
 
-        Raises FeatureOffError; NotVerifiedError with its verdict, and VerificationError and
-        ParseError for what no honest CVM does; FetchError where an answer did not come in time;
-        ValueError for a request that no CVM takes.
+        Raises FeatureOffError; NotVerifiedError with its verdict; VerificationError, ParseError
+        and UnsupportedError for a role or CVM that says something else than it should, and
+        VerificationError for a CVM that refuses the request; FetchError where an answer did not
+        come in time; ValueError for a request that no CVM takes.
         """
         request = SummaryRequest(_messages(messages), sentences)
         encode_summary_request(request)  # what no CVM takes costs no connection
@@ -186,7 +194,7 @@ class AttestedClient:
         if not self._feature.is_on:
             self._drop(deadline)
         live = self._live
-        if live is not None and not live.chats and time.monotonic() - live.used > IDLE_SECONDS:
+        if live is not None and not live.chats and live.is_stale:
             self._drop(deadline.within(_CLOSING_SECONDS))
             live = None
         if live is None:
@@ -198,10 +206,11 @@ class AttestedClient:
             self._feature.require_on()
             try:
                 return self._attempt(deadline)
-            except (FetchError, KeyRefusedError, TokenRefusedError):
-                # The weather, or something that has changed since; a false claim is neither.
+            except AuditError as error:
                 self._endpoint.renew()
-                if pause is None or deadline.at - time.monotonic() <= pause:
+                if not isinstance(error, _PASSING) or pause is None:
+                    raise
+                if deadline.at - time.monotonic() <= pause:
                     raise
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")

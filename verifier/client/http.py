@@ -37,6 +37,11 @@ class HttpClient:
         self._transport = transport
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be asked: the other end said so, or an exchange broke off."""
+        return self._http.our_state is not h11.IDLE
+
     def exchange(
         self,
         method: str,
@@ -49,8 +54,11 @@ class HttpClient:
     ) -> Answer:
         """Send one request and read its answer, of at most ``limit`` bytes (else ParseError).
 
-        ``fields`` are all that is sent besides the length of ``body``.
+        ``fields`` are all that is sent besides the length of ``body``. Nothing is sent, and
+        FetchError raised, where it has ``ended``.
         """
+        if self.ended:
+            raise FetchError("connection", expected=_ANSWER, got=_CLOSED)
         headers = [*fields, ("Content-Length", str(len(body)))]
         request = h11.Request(method=method, target=target, headers=headers)
         parts = (request, h11.Data(data=body), h11.EndOfMessage())
@@ -72,9 +80,7 @@ class HttpClient:
                 ended = not part
                 self._http.receive_data(part)
             elif isinstance(event, h11.Response):
-                status = event.status_code
-                named = dict(event.headers)
-                media_type = named.get(b"content-type", b"").decode("ascii", "replace")
+                status, media_type = event.status_code, _media_type(event)
             elif isinstance(event, h11.Data):
                 content += event.data
                 if len(content) > limit:
@@ -88,3 +94,10 @@ class HttpClient:
     def _next_cycle(self) -> None:
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
+
+
+def _media_type(head: h11.Response) -> str:
+    found = [value for name, value in head.headers if name == b"content-type"]
+    if len(found) > 1:
+        raise ParseError("answer", expected="one Content-Type at most", got=f"{len(found)}")
+    return found[0].decode("ascii", "replace") if found else ""

@@ -27,7 +27,8 @@ from verifier.evidence.report_data import report_data_of_session
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.tls_certificate import open_self_signed
 from verifier.library import Verified
-from verifier.roots.snp_root import VekKind
+from verifier.tlog.json_object import JsonObject
+from verifier.tlog.strict import excerpt, parse_json
 from verifier.wire.attested_tls import (
     EVIDENCE_MEDIA_TYPE,
     EVIDENCE_PATH,
@@ -61,7 +62,11 @@ from verifier.wire.service import (
     parse_rewrite_answer,
     parse_summary_answer,
 )
-from verifier.wire.session_binding import SessionBinding, encode_session_binding
+from verifier.wire.session_binding import (
+    MAX_CERTIFICATE,
+    SessionBinding,
+    encode_session_binding,
+)
 
 __all__ = ["AttestedSession", "SessionEvidence", "collect_evidence", "files_of_bundle"]
 
@@ -87,7 +92,7 @@ class SessionEvidence:
         """The members of an evidence bundle: path to role and bytes.
 
         ``crl`` (DER) is what the client knows of revocations, None for nothing. Raises ParseError
-        for a certificate table that cannot be read.
+        for a certificate table that cannot be read, or with two keys for a report that cannot.
         """
         contents = {
             "evidence/nonce.bin": ("nonce", self.nonce),
@@ -112,7 +117,7 @@ class SessionEvidence:
         if not self.answer.certificate_table:
             return None
         table = parse_certificate_table(self.answer.certificate_table)
-        return table.vek(VekKind.VCEK) or table.vek(VekKind.VLEK)
+        return table.vek_of(self.answer.report)
 
 
 def files_of_bundle(
@@ -124,13 +129,16 @@ def files_of_bundle(
 
 
 def collect_evidence(client: TlsClient) -> SessionEvidence:
-    """Send a fresh nonce and read the evidence. Raises ParseError, VerificationError, FetchError.
+    """Send a fresh nonce and read the evidence. Nothing but the nonce, which is random, is sent.
 
-    Nothing but the nonce, which is random, is sent.
+    Raises ParseError, UnsupportedError, VerificationError and FetchError.
     """
     nonce = secrets.token_bytes(NONCE_SIZE)
     exporter = client.export(nonce)
     certificate = client.certificate
+    if len(certificate) > MAX_CERTIFICATE:
+        expected, got = f"at most {MAX_CERTIFICATE} bytes", f"{len(certificate)}"
+        raise ParseError("TLS certificate", expected=expected, got=got)
     raw = _ask(
         client,
         EVIDENCE_PATH,
@@ -191,8 +199,18 @@ class AttestedSession:
         raw = _ask(self._client, SEALED_PATH, request, sent=kind, received=kind, limit=MAX_SEALED)
         status, answer = open_response(raw, key=key, request=request, session=place)
         if status != _OK:
-            raise VerificationError(path, expected=f"status {_OK}", got=f"status {status}")
+            expected = f"status {_OK}{_demanded(answer)}"
+            raise VerificationError(path, expected=expected, got=f"status {status}")
         return answer
+
+
+def _demanded(problem: bytes) -> str:
+    """What a verified CVM wants of a request; not what it got, which may be the user's words."""
+    try:
+        document = JsonObject(parse_json(problem, what="problem"), what="problem")
+        return f", which takes {excerpt(document.text('expected'))}"
+    except ParseError:
+        return ""
 
 
 def _require_bound(client: TlsClient, evidence: SessionEvidence, verified: Verified) -> None:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_ASN1, dump_certificate
 
 from verifier.client.deadline import Deadline
 from verifier.client.http import Answer, HttpClient
@@ -45,16 +45,21 @@ class TlsClient:
 
     @property
     def certificate(self) -> bytes:
-        """The DER of the certificate that the server showed."""
-        certificate = self._stream.tls.get_peer_certificate(as_cryptography=True)
+        """The DER of the certificate that the server showed, which nobody has read yet."""
+        certificate = self._stream.tls.get_peer_certificate()
         if certificate is None:
             raise VerificationError("TLS", expected="a certificate", got="none")
-        return certificate.public_bytes(Encoding.DER)
+        return dump_certificate(FILETYPE_ASN1, certificate)
 
     @property
     def group(self) -> str:
         """The group of the key exchange in OpenSSL's spelling, such as ``X25519MLKEM768``."""
         return self._stream.tls.get_group_name() or ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has said that it answers nothing more in this session."""
+        return self._http.ended
 
     def export(self, nonce: bytes) -> bytes:
         """The exporter value over ``nonce``, 32 bytes, which only the two ends can know."""
@@ -102,13 +107,16 @@ class _Stream:
             self._pump(partial(self.tls.sendall, content[start : start + _CHUNK]), deadline)
 
     def receive(self, *, deadline: Deadline) -> bytes:
-        try:
-            return self._pump(partial(self.tls.recv, _CHUNK), deadline)
-        except SSL.ZeroReturnError:
-            return b""
+        return self._pump(self._received, deadline)
 
     def close(self, *, deadline: Deadline) -> None:
         self._transport.close(deadline=deadline)
+
+    def _received(self) -> bytes:
+        try:
+            return self.tls.recv(_CHUNK)
+        except SSL.ZeroReturnError:
+            return b""
 
     def _pump(self, operation: Callable[[], _T], deadline: Deadline) -> _T:
         """Do ``operation``, carrying records to and from the transport until it is done."""
@@ -118,8 +126,8 @@ class _Stream:
             except SSL.WantReadError:
                 self._flush(deadline)
                 self._fill(deadline)
-            except SSL.ZeroReturnError:
-                raise
+            except SSL.ZeroReturnError:  # an end that it said, before there was a session
+                raise _closed() from None
             except SSL.Error as error:
                 raise VerificationError("TLS", expected="TLS 1.3", got=_reason(error)) from None
             else:
@@ -137,8 +145,12 @@ class _Stream:
     def _fill(self, deadline: Deadline) -> None:
         records = self._transport.receive(deadline=deadline)
         if not records:
-            raise FetchError("connection", expected="an answer", got="it was closed")
+            raise _closed()
         self.tls.bio_write(records)
+
+
+def _closed() -> FetchError:
+    return FetchError("connection", expected="an answer", got="it was closed")
 
 
 def _reason(error: SSL.Error) -> str:

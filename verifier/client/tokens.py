@@ -14,6 +14,7 @@ from verifier.client.deadline import Deadline
 from verifier.client.http import Answer
 from verifier.client.web import Url, ask, parse_url
 from verifier.errors import FetchError, ParseError, VerificationError
+from verifier.wire.blind_rsa import SALT_SIZE
 from verifier.wire.token import NONCE_SIZE, Token
 from verifier.wire.token_challenge import TokenChallenge
 from verifier.wire.token_issuance import (
@@ -32,7 +33,6 @@ __all__ = ["MAX_PREFETCH", "Tokens"]
 MAX_PREFETCH = 64
 """Most tokens that are kept."""
 
-_SALT_SIZE = 48  # bytes, RFC 9474 section 5
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]{16,256}=*")  # RFC 6750 section 2.1
 _MAX_ANSWER = 4096  # bytes; a token response has 256, a problem document more
 _OK = 200
@@ -102,7 +102,7 @@ class Tokens:
             key,
             nonce=secrets.token_bytes(NONCE_SIZE),
             factor=1 + secrets.randbelow(key.rsa.modulus - 1),
-            salt=secrets.token_bytes(_SALT_SIZE),
+            salt=secrets.token_bytes(SALT_SIZE),
         )
         answer = ask(
             url,

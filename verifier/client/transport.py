@@ -82,6 +82,8 @@ def connect_socket(address: Address, *, deadline: Deadline, source: str = "") ->
         raise deadline.silence(what) from None
     except OSError as error:
         raise FetchError(what, expected="a connection", got=_reason(error)) from None
+    except UnicodeError:  # said of a label that is empty or too long, before anyone is asked
+        raise FetchError(what, expected="a connection", got="not the name of a host") from None
     return SocketTransport(connection)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from verifier.errors import ParseError
 from verifier.evidence.guid import guid, guid_text
-from verifier.evidence.snp_report import SIZE
+from verifier.evidence.snp_report import SIZE, parse_report
 from verifier.roots.snp_root import VekKind
 
 __all__ = [
@@ -32,6 +32,7 @@ MAX_ENTRIES = 32
 """Most certificates in a table."""
 
 _WHAT = "certificate table"
+_SIGNED_BY_VLEK = 1  # KEY_INFO.SIGNING_KEY
 _ENTRY = struct.Struct("< 16s I I")
 _END = bytes(_ENTRY.size)
 
@@ -57,6 +58,17 @@ class CertificateTable:
     def vek(self, kind: VekKind) -> bytes | None:
         """The VEK certificate of this kind, or None."""
         return self.contents.get(_VEKS[kind])
+
+    def vek_of(self, report: bytes) -> bytes | None:
+        """The certificate of the key that signed ``report``; the only one if there are not two.
+
+        Raises ParseError and UnsupportedError as ``parse_report``, where there are two.
+        """
+        veks = [vek for kind in VekKind if (vek := self.vek(kind)) is not None]
+        if len(veks) < 2:
+            return veks[0] if veks else None
+        by_vlek = parse_report(report).signing_key == _SIGNED_BY_VLEK
+        return self.vek(VekKind.VLEK if by_vlek else VekKind.VCEK)
 
     @property
     def authorities(self) -> tuple[bytes, ...]:

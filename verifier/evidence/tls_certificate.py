@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from verifier.errors import ParseError, VerificationError
@@ -17,6 +17,7 @@ from verifier.errors import ParseError, VerificationError
 __all__ = ["open_self_signed"]
 
 _WHAT = "TLS certificate"
+_MALFORMED = (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm)
 
 
 def open_self_signed(der: bytes) -> bytes:
@@ -32,7 +33,7 @@ def open_self_signed(der: bytes) -> bytes:
         raise VerificationError(
             _WHAT, expected="a signature by its own key", got="not one"
         ) from None
-    except (ValueError, TypeError) as error:
+    except _MALFORMED as error:
         raise ParseError(_WHAT, expected="a self-signed certificate", got=str(error)) from None
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).digest()

@@ -56,7 +56,7 @@ class AmdKds:
         """The VCEK of the chip and REPORTED_TCB of ``report``, of the first product that has it.
 
         ``products`` come from ``candidate_products``, or from the caller who knows. Raises
-        FetchError, which says what each product answered.
+        FetchError if the service knows none of them, and for the first answer that is no such one.
         """
         for product in products:
             hw_id, tcb = hw_id_of(report, product), decode_tcb(report.reported_tcb, product)
@@ -100,7 +100,7 @@ class AmdKds:
 
         ``now`` is the clock of this machine, aware. Raises FetchError.
         """
-        kept = self.cache.crl(product, kind)
+        kept = self.cache.crl(product, kind, now=now)
         if kept is not None and _is_current(kept, now):
             return kept[1]
         path = f"/{_line(kind)}/v1/{product}/crl"
@@ -191,7 +191,7 @@ def _is_current(kept: tuple[datetime, bytes], now: datetime) -> bool:
         crl = parse_crl(der)
     except (ParseError, UnsupportedError):
         return False
-    return fetched <= now < fetched + CRL_AGE and crl.this_update <= now <= crl.next_update
+    return now < fetched + CRL_AGE and crl.this_update <= now <= crl.next_update
 
 
 def _asked_wait(answer: Answer, url: str) -> int | None:

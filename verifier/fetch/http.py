@@ -1,18 +1,30 @@
-"""HTTP: an address to bytes, bounded in size and in time. Verifies nothing."""
+"""HTTP: an address to bytes, bounded in size and in time. Verifies nothing.
+
+The library bounds each wait for a part of an answer, and not all of them together: a server that
+sends a byte now and then would never be done. So each exchange has a thread, which is waited for as
+long as an answer of its size may take, and then left to itself; it ends with the process.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 import requests
 
 from verifier.errors import FetchError
+from verifier.tlog.strict import excerpt
 
 __all__ = ["DEFAULT_TIMEOUT", "Answer", "fetch_answer", "fetch_bytes", "fetch_start", "post_bytes"]
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds to wait for a connection, and again for each part of the answer."""
 
+_SLOWEST = 16_384  # bytes a second that an answer as long as its limit has to come at
+_ENCODINGS = ("", "gzip", "identity")  # in one layer: each more could multiply what comes out
 _HEADERS = {"User-Agent": "cvm-audit", "Accept-Encoding": "gzip, identity"}
 _CHUNK = 65_536
 
@@ -64,6 +76,27 @@ def _exchange(
     limit: int,
     cut: bool = False,
 ) -> Answer:
+    future: Future[Answer] = Future()
+    seconds = 2 * DEFAULT_TIMEOUT + limit / _SLOWEST  # a connection, a first byte, and the rest
+    once = partial(_once, method, url, body=body, content_type=content_type, limit=limit, cut=cut)
+    threading.Thread(target=_settle, args=(future, once), daemon=True).start()
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        got = f"not all of it within {seconds:.3g} s"
+        raise FetchError(url, expected="an answer", got=got) from None
+
+
+def _settle(future: Future[Answer], once: Callable[[], Answer]) -> None:
+    try:
+        future.set_result(once())
+    except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the result
+        future.set_exception(error)
+
+
+def _once(
+    method: str, url: str, *, body: bytes | None, content_type: str, limit: int, cut: bool
+) -> Answer:
     headers = _HEADERS | ({"Content-Type": content_type} if content_type else {})
     try:
         with (
@@ -86,9 +119,14 @@ def _exchange(
             )
     except requests.RequestException as error:
         raise FetchError(url, expected="an answer", got=_reason(error)) from None
+    except ValueError:  # of the library below, for a name with a label that is empty or too long
+        raise FetchError(url, expected="an answer", got="not the name of a host") from None
 
 
 def _read(response: requests.Response, url: str, limit: int, *, cut: bool) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "")
+    if encoding not in _ENCODINGS:
+        raise FetchError(url, expected="gzip at most", got=f"Content-Encoding: {excerpt(encoding)}")
     # Read in parts, so that an endless or exploding answer is cut off at the limit.
     content = bytearray()
     for chunk in response.iter_content(_CHUNK):

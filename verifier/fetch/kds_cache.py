@@ -7,6 +7,7 @@ which it was fetched, which is its file's name; older ones stay.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,10 +39,13 @@ class KdsCache:
         """Keep a VCEK for ever. Raises FetchError if it cannot be written."""
         _write(self._vcek_path(product, hw_id, tcb), der)
 
-    def crl(self, product: Product, kind: VekKind) -> tuple[datetime, bytes] | None:
-        """The CRL that was fetched last and the instant of that, or None."""
-        fetched = (_fetched(path) for path in self._crl_folder(product, kind).glob(f"*{_SUFFIX}"))
-        newest = max((each for each in fetched if each is not None), default=None)
+    def crl(
+        self, product: Product, kind: VekKind, *, now: datetime
+    ) -> tuple[datetime, bytes] | None:
+        """The CRL that was fetched last before ``now`` and the instant of that, or None."""
+        found = (_fetched(path) for path in self._crl_folder(product, kind).glob(f"*{_SUFFIX}"))
+        # One of the future was kept when the clock was wrong; it hides nothing of today.
+        newest = max((each for each in found if each is not None and each <= now), default=None)
         if newest is None:
             return None
         content = _read(self._crl_path(product, kind, newest))
@@ -87,5 +91,7 @@ def _write(path: Path, content: bytes) -> None:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         got = error.strerror or type(error).__name__
         raise FetchError(str(path), expected="a file in the cache", got=got) from None

@@ -1,4 +1,4 @@
-"""A log over HTTP: tiles, bundles and the checkpoint as bytes, and what a proof is made of.
+"""One entry of a log, with what its proof is made of; and the way to submit one.
 
 Source: C2SP tlog-tiles. Nothing here is believed: the proof that ``fetch_entry`` assembles is
 judged by whoever reads it, under a policy.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verifier.errors import FetchError
-from verifier.fetch.http import fetch_bytes, post_bytes
+from verifier.fetch.http import post_bytes
+from verifier.fetch.log_files import LogFiles
 from verifier.tlog.checkpoint import parse_checkpoint
 from verifier.tlog.json_object import JsonObject
 from verifier.tlog.merkle import HASH_SIZE, Node, inclusion_nodes, subtree_hash
-from verifier.tlog.note import MAX_NOTE_SIZE, parse_note
+from verifier.tlog.note import parse_note
 from verifier.tlog.proof import MAX_PROOF_SIZE, TlogProof, encode_tlog_proof
 from verifier.tlog.strict import parse_json
 from verifier.tlog.tile import (
@@ -44,18 +45,19 @@ class LoggedEntry:
 
 
 class LogReader:
-    """Reads one log below ``url``."""
+    """Reads single entries of one log."""
 
-    def __init__(self, url: str) -> None:
-        self._prefix = url.rstrip("/")
+    def __init__(self, log: LogFiles) -> None:
+        self._log = log
         self._tiles: dict[Tile, tuple[bytes, ...]] = {}
 
-    def fetch_entry(self, index: int) -> LoggedEntry:
+    def fetch_entry(self, index: int, *, checkpoint: bytes | None = None) -> LoggedEntry:
         """Fetch entry ``index`` and the tiles that make its inclusion proof.
 
-        Raises FetchError, and ParseError for a malformed checkpoint, tile or bundle.
+        The proof leads to ``checkpoint``, or to the newest one if None is given. Raises FetchError,
+        and ParseError for a malformed checkpoint, tile or bundle.
         """
-        raw = fetch_bytes(f"{self._prefix}/checkpoint", limit=MAX_NOTE_SIZE)
+        raw = self._log.fetch_checkpoint() if checkpoint is None else checkpoint
         size = parse_checkpoint(parse_note(raw)).tree.size
         if index >= size:
             raise FetchError(f"entry {index}", expected=f"an index below {size}", got=str(index))
@@ -68,8 +70,8 @@ class LogReader:
     def _entry(self, index: int, size: int) -> bytes:
         number, offset = divmod(index, TILE_WIDTH)
         width = width_for_size(0, number, size)
-        url = f"{self._prefix}/{bundle_path(number, width)}"
-        return parse_bundle(fetch_bytes(url, limit=_MAX_BUNDLE), width=width)[offset]
+        raw = self._log.fetch_file(bundle_path(number, width), limit=_MAX_BUNDLE)
+        return parse_bundle(raw, width=width)[offset]
 
     def _hashes(self, index: int, size: int) -> tuple[bytes, ...]:
         def read(node: Node) -> bytes:
@@ -79,8 +81,7 @@ class LogReader:
 
     def _tile(self, tile: Tile) -> tuple[bytes, ...]:
         if tile not in self._tiles:
-            url = f"{self._prefix}/{tile_path(tile)}"
-            raw = fetch_bytes(url, limit=TILE_WIDTH * HASH_SIZE)
+            raw = self._log.fetch_file(tile_path(tile), limit=TILE_WIDTH * HASH_SIZE)
             self._tiles[tile] = parse_tile(raw, width=tile.width)
         return self._tiles[tile]
 

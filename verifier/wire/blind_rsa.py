@@ -51,7 +51,7 @@ class BlindingSecret:
     """What a client keeps until its signature comes: the message, and the inverse of the factor."""
 
     key: RsaKey
-    message: bytes
+    message: bytes = field(repr=False)
     inverse: int = field(repr=False)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -60,6 +60,7 @@ SEALING_KEY_SIZE = _ML_KEM_SIZE + _X25519_SIZE
 BUCKETS = tuple(1 << power for power in range(10, 21))
 """Lengths that a padded content may have: the powers of two from 1 KiB to 1 MiB."""
 
+_ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(range(_X25519_SIZE)))  # no secret
 _KEM = hpke.KEM.MLKEM768_X25519
 _SUITE = hpke.Suite(_KEM, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 _OVERHEAD = _KEM.enc_length() + 16  # the encapsulation and the tag of AES-GCM
@@ -129,13 +130,16 @@ class Unsealed:
     """A request as the CVM reads it. ``raw`` is the sealed form that the response will bind."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     reply_to: SealingPublicKey
     raw: bytes
 
 
 def parse_sealing_key(raw: bytes) -> SealingPublicKey:
-    """Read a public key. Raises ParseError."""
+    """Read a public key. Raises ParseError, also for an X25519 key that is a point of low order.
+
+    With such a one no secret is shared, and nothing could be sealed (RFC 9180 section 7.1.4).
+    """
     what = "sealing key"
     if len(raw) != SEALING_KEY_SIZE:
         raise ParseError(what, expected=f"{SEALING_KEY_SIZE} bytes", got=f"{len(raw)}")
@@ -145,6 +149,11 @@ def parse_sealing_key(raw: bytes) -> SealingPublicKey:
         # FIPS 203 section 7.2: a coefficient that is not reduced.
         raise ParseError(what, expected="a key of ML-KEM-768", got=excerpt(raw[:8])) from None
     x25519 = X25519PublicKey.from_public_bytes(raw[_ML_KEM_SIZE:])
+    try:
+        _ANY_SCALAR.exchange(x25519)  # every scalar is a multiple of 8, and so of every low order
+    except ValueError:
+        got = raw[_ML_KEM_SIZE:].hex()
+        raise ParseError(what, expected="no X25519 key of low order", got=got) from None
     return SealingPublicKey(raw, hpke.MLKEM768X25519PublicKey(ml_kem, x25519))
 
 
@@ -175,7 +184,9 @@ def open_request(raw: bytes, *, key: SealingKey, session: SealedSession) -> Unse
     name = plain[head : head + size]
     path = parse_utf8(name, what=what)
     if len(name) != size or re.fullmatch(PATH, path, re.ASCII) is None:
-        raise ParseError(what, expected=f"a path like {PATH}", got=excerpt(name))
+        # Not quoted: the refusal is not sealed, and this was.
+        got = f"another of {len(name)} bytes"
+        raise ParseError(what, expected=f"a path like {PATH}", got=got)
     return Unsealed(path, plain[head + size :], reply_to, raw)
 
 

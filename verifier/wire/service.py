@@ -15,7 +15,7 @@ import rfc8785
 
 from verifier.errors import ParseError
 from verifier.tlog.json_object import JsonObject
-from verifier.tlog.strict import excerpt, parse_json
+from verifier.tlog.strict import parse_json
 
 __all__ = [
     "CHAT_PATH",
@@ -62,7 +62,7 @@ MAX_REQUEST = 262_144
 """Most bytes of the body of a request."""
 
 MAX_ANSWER = 4 * MAX_REQUEST
-"""Most bytes of the body of an answer; a client stops reading there."""
+"""Most bytes of the body of an answer, as of the largest bucket that it is sealed in."""
 
 MAX_MESSAGES = 512
 """Most messages of one request."""
@@ -236,15 +236,17 @@ def _written(messages: tuple[Message, ...]) -> list[dict[str, str]]:
 
 def _message(item: JsonObject) -> Message:
     sender = _text(item, "from", fewest=0, most=MAX_SENDER)
-    if _CONTROL.search(sender) is not None:
-        raise item.refuse("from", expected="one line, no control character", got=excerpt(sender))
+    control = _CONTROL.search(sender)
+    if control is not None:
+        got = f"U+{ord(control[0]):04X}"
+        raise item.refuse("from", expected="one line, no control character", got=got)
     message = Message(sender, _text(item, "text", fewest=0, most=MAX_TEXT))
     item.end()
     return message
 
 
 def _text(document: JsonObject, name: str, *, fewest: int, most: int) -> str:
-    # Not JsonObject.text, whose error would quote the message.
+    # Not JsonObject.text, whose error would quote what a user wrote.
     value: Any = document.take(name)
     expected = f"a string of {fewest} to {most} characters"
     if type(value) is not str:

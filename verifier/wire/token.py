@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verifier.errors import ParseError, UnsupportedError, VerificationError
 from verifier.tlog.strict import excerpt, parse_base64url
@@ -42,13 +42,16 @@ _FIELD = "Authorization"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token, believed by no one. ``raw`` has 354 bytes; nonce and digests have 32 each."""
+    """A token, believed by no one. ``raw`` has 354 bytes; nonce and digests have 32 each.
 
-    raw: bytes
-    nonce: bytes
+    Whoever reads it can spend it, so it is not to be shown before it is spent.
+    """
+
+    raw: bytes = field(repr=False)
+    nonce: bytes = field(repr=False)
     challenge_digest: bytes
     key_id: bytes
-    authenticator: bytes
+    authenticator: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

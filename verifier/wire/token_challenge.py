@@ -111,6 +111,9 @@ def encode_token_challenge(
 ) -> TokenChallenge:
     """Write a challenge, so that ``parse_token_challenge`` reads the same; ValueError if none."""
     name, info = issuer_name.encode("utf-8"), ",".join(origins).encode("utf-8")
+    if max(len(name), len(info)) > MAX_CHALLENGE:
+        message = f"not a token challenge: names of {len(name)} and {len(info)} bytes"
+        raise ValueError(message)
     raw = _SHORT.pack(TOKEN_TYPE) + _SHORT.pack(len(name)) + name
     raw += bytes((len(context),)) + context + _SHORT.pack(len(info)) + info
     try:

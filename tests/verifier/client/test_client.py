@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.node.server import MAX_REQUESTS
 from tests.key_documents import STRANGER
 from tests.pipeline.roles import AUTHORITY, ISSUER_NAME, Listener, PathKeys, listening, until
 from tests.running import ROOT, cvm_audit
@@ -41,6 +42,7 @@ from verifier.client.deadline import Deadline
 from verifier.client.endpoint import DirectEndpoint, Endpoint, Opened
 from verifier.client.feature import Feature, FeatureOffError
 from verifier.client.tls import connected
+from verifier.client.transport import Transport
 from verifier.client.tunnel import KeyRefusedError, TokenRefusedError, TunnelTransport
 from verifier.drive.tap import Direction
 from verifier.errors import AuditError, FetchError, PolicyError, VerificationError
@@ -54,6 +56,7 @@ from verifier.wire.key_configuration import (
 )
 from verifier.wire.ohttp import gateway_key
 from verifier.wire.service import Message, SummaryRequest
+from verifier.wire.workload.chat import MAX_TURNS
 from verifier.wire.workload.summary import summarise
 
 PREDICTED = summarise(SummaryRequest(tuple(Message(*each) for each in CHAT), 2))
@@ -400,6 +403,17 @@ def test_a_token_that_is_refused_is_replaced_and_so_is_bad_weather(whole: Walked
     assert (counting.opened, counting.renewed) == (3, 2)
 
 
+def test_after_a_refusal_nothing_is_kept_that_may_be_its_reason(whole: Walked) -> None:
+    """As where the issuer has a new key before the key CDN has: else it would be so for ever."""
+    changed = VerificationError("keys of the issuer", expected="one", got="another")
+    counting = Counting(whole.endpoint(), changed)
+    with whole.client(counting) as client:
+        with pytest.raises(VerificationError) as caught:
+            client.summarise(CHAT)
+        assert (caught.value, counting.opened, counting.renewed) == (changed, 1, 1)
+        assert client.summarise(CHAT, sentences=2) == PREDICTED
+
+
 def test_weather_that_stays_is_said(whole: Walked) -> None:
     weather = [FetchError("relay", expected="an answer", got=f"none {n}") for n in range(4)]
     counting = Counting(whole.endpoint(), *weather)
@@ -530,22 +544,97 @@ def test_nothing_goes_to_a_gateway_without_a_relay(whole: Walked) -> None:
     assert (after["gateway"], after["node"]) == (before["gateway"], before["node"])
 
 
-def test_a_prompt_is_not_sent_twice(whole: Walked) -> None:
-    """The node ends each session at its first sealed request."""
-    evidence_of_whom: list[int] = []
+class Cutting:
+    """An endpoint whose connections are gone as soon as a prompt has left over them."""
 
-    def answer(body: bytes, _stream: object) -> bytes:
-        evidence_of_whom.append(len(body))
-        return b""
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
-    server = LyingServer(answer)
+    def open(self, *, policy: Policy, now: datetime, deadline: Deadline) -> Opened:
+        opened = self._endpoint.open(policy=policy, now=now, deadline=deadline)
+        return Opened(Cut(opened.transport), opened.members)
+
+    def renew(self) -> None:
+        self._endpoint.renew()
+
+
+class Cut:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._sent = 0
+
+    def send(self, content: bytes, *, deadline: Deadline) -> None:
+        self._sent += len(content)
+        self._transport.send(content, deadline=deadline)
+
+    def receive(self, *, deadline: Deadline) -> bytes:
+        received = self._transport.receive(deadline=deadline)
+        return b"" if self._sent > AT_NODE else received
+
+    def close(self, *, deadline: Deadline) -> None:
+        self._transport.close(deadline=deadline)
+
+
+@pytest.mark.parametrize("through_the_path", [True, False])
+def test_a_prompt_is_not_sent_twice(whole: Walked, *, through_the_path: bool) -> None:
+    """The connection ends when the prompt has arrived, and before its answer has."""
+    before = connections(whole)["node"]
+    if through_the_path:
+        counting = Counting(Cutting(whole.endpoint()))
+        client = whole.client(counting)
+    else:
+        counting = Counting(Cutting(DirectEndpoint(whole.taps["node"].address)))
+        client = whole.client(counting, policy=policy_text(require=DIRECT))
+    with client:
+        client.connect()
+        with pytest.raises(FetchError) as caught:
+            client.summarise(CHAT)
+        assert caught.value.got == "it was closed"
+        assert (counting.opened, counting.renewed) == (1, 0)
+    assert connections(whole)["node"] - before == 1
+    assert at_node(whole) > AT_NODE
+
+
+def test_only_nonces_go_to_what_gives_no_evidence(whole: Walked) -> None:
+    server = LyingServer(lambda _body, _stream: b"")
     with server.serving() as port:
-        counting = Counting(DirectEndpoint((deployed.LOOPBACK, port)))
-        policy = policy_text(require=DIRECT)
-        client = whole.client(counting, policy=policy, seconds=2)
+        client = whole.direct(port, seconds=2)
         with client, pytest.raises(FetchError):
             client.summarise(CHAT)
-    assert set(evidence_of_whom) == {32}
+    assert [len(body) for body in server.bodies] == [32]
+
+
+def test_a_session_that_the_cvm_has_ended_is_replaced(whole: Walked) -> None:
+    """A node answers 256 requests a connection, of which the first is for its evidence."""
+    counting = Counting(DirectEndpoint((deployed.LOOPBACK, whole.port)))
+    client = whole.client(counting, policy=policy_text(require=DIRECT))
+    with client:
+        for _ in range(MAX_REQUESTS - 1):
+            client.rewrite("x", style="formal")
+        assert counting.opened == 1
+        assert client.summarise(CHAT, sentences=2) == PREDICTED
+        assert counting.opened == 2
+        client.chat("When is the launch?", messages=CHAT)
+        for _ in range(MAX_REQUESTS - 3):
+            client.rewrite("x", style="formal")
+        with pytest.raises(FetchError) as caught:
+            client.chat("And the cake?")  # which rests on what another session would not know
+        assert caught.value.got == "it was closed"
+        assert counting.opened == 2
+        client.chat("x")
+        assert counting.opened == 3
+
+
+def test_a_cvm_says_which_of_its_limits_a_request_passes(whole: Walked) -> None:
+    with whole.direct() as client:
+        for _ in range(MAX_TURNS):
+            client.chat("x")
+        with pytest.raises(VerificationError) as caught:
+            client.chat("x")
+        error = caught.value
+        assert (error.what, error.got) == ("/v1/chat", "status 400")
+        assert error.expected == "status 200, which takes 'at most 64 turns'"
+        assert client.chat("x")  # in a session that begins anew
 
 
 def test_a_bundle_holds_what_was_judged(whole: Walked) -> None:

@@ -68,6 +68,18 @@ def test_nobody_there() -> None:
     )
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".test", ".test"])
+def test_a_name_that_no_host_has(host: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        connect_socket((host, 443), deadline=Deadline.after(5))
+    error = caught.value
+    assert (error.what, error.expected, error.got) == (
+        f"{host}:443",
+        "a connection",
+        "not the name of a host",
+    )
+
+
 def test_silence_ends() -> None:
     with pair() as (transport, _far):
         began = time.monotonic()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.synthetic_amd import synthetic_amd
 from tests.verifier.tlog.rejection import rejects
 from verifier.errors import ParseError
 from verifier.evidence.certificate_table import (
@@ -19,7 +20,7 @@ from verifier.evidence.certificate_table import (
 )
 from verifier.evidence.guid import guid
 from verifier.evidence.snp_report import SIZE
-from verifier.roots.snp_root import VekKind
+from verifier.roots.snp_root import Product, VekKind
 
 VCEK = "63da758d-e664-4564-adc5-f4b93be8accd"
 VLEK = "a8074bc2-a25a-483e-aae6-39c045a0b8a1"
@@ -53,6 +54,17 @@ def test_certificates_are_found_by_their_guids() -> None:
     assert parsed.names == ("VLEK", OTHER, "ASK", "ARK")
     assert starts_table(raw)
     assert not starts_table(table({OTHER: b"x"}))
+
+
+def test_of_two_keys_the_report_says_which() -> None:
+    two = parse_certificate_table(table({VCEK: b"vcek", VLEK: b"vlek"}))
+    for kind, found in ((VekKind.VCEK, b"vcek"), (VekKind.VLEK, b"vlek")):
+        assert two.vek_of(synthetic_amd(Product.MILAN, kind).report()) == found
+    with pytest.raises(ParseError):
+        two.vek_of(b"not one")
+    for only in (VCEK, VLEK):
+        assert parse_certificate_table(table({only: b"x"})).vek_of(b"not read") == b"x"
+    assert parse_certificate_table(table({ARK: b"x"})).vek_of(b"not read") is None
 
 
 def test_the_order_of_contents_is_free() -> None:

@@ -258,6 +258,17 @@ def test_a_kept_crl_that_is_damaged_or_not_current_is_fetched_again(
     assert client.server.asked == [CRL_PATH]
 
 
+def test_a_crl_of_the_future_hides_none_of_today(client: Client) -> None:
+    cache, kept = KdsCache(client.folder), MILAN.crl()
+    for fetched, content in (
+        (NOW - timedelta(hours=1), kept),
+        (NOW + timedelta(days=99), MILAN.crl(revoked=((1, NOW),))),
+    ):
+        cache.keep_crl(content, product=Product.MILAN, kind=VekKind.VCEK, now=fetched)
+    assert client.crl() == kept
+    assert client.server.asked == []
+
+
 def test_files_in_the_cache_that_are_not_ours_do_not_count(client: Client) -> None:
     folder = client.folder / "crl" / "Milan-VCEK"
     folder.mkdir(parents=True)
@@ -286,6 +297,18 @@ def test_a_cache_that_cannot_be_written(client: Client) -> None:
         client.vcek()
     assert caught.value.expected == "a file in the cache"
     assert caught.value.got in {"Not a directory", "File exists"}
+
+
+def test_nothing_half_written_is_left(client: Client) -> None:
+    client.server.answer(MILAN_PATH, MILAN.vek())
+    client.vcek()
+    (kept,) = client.folder.rglob("*.der")
+    kept.unlink()
+    (kept / "folder").mkdir(parents=True)
+    with pytest.raises(FetchError) as caught:
+        client.vcek()
+    assert (caught.value.what, caught.value.got) == (str(kept), "Is a directory")
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
 def report(amd: SyntheticAmd = MILAN, **changes: object) -> AttestationReport:

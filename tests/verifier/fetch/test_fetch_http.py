@@ -12,6 +12,7 @@ from verifier.errors import FetchError, ParseError
 from verifier.fetch import http as http_module
 from verifier.fetch.http import fetch_bytes, fetch_start, post_bytes
 from verifier.fetch.log import LogReader, submit_entry
+from verifier.fetch.log_files import LogFiles
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -113,6 +114,6 @@ def test_an_address_that_is_none() -> None:
 
 def test_a_log_that_is_none(url: str) -> None:
     with pytest.raises(ParseError, match="note"):
-        LogReader(url).fetch_entry(0)
+        LogReader(LogFiles(url)).fetch_entry(0)
     with pytest.raises(ParseError, match="no unknown member"):
         submit_entry(url, b"{}")

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.verifier.tlog.rejection import rejects
 from verifier.errors import ParseError, VerificationError
 from verifier.wire.sealed import (
     BUCKETS,
@@ -185,6 +186,33 @@ def test_keys_have_one_size() -> None:
     with pytest.raises(ParseError) as caught:
         parse_sealing_key(bytes(1215))
     assert (caught.value.expected, caught.value.got) == ("1216 bytes", "1215")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        bytes(32),
+        bytes([1]) + bytes(31),
+        bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+        bytes.fromhex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+        bytes.fromhex("edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+    ],
+)
+def test_a_key_with_which_nothing_can_be_sealed_is_refused(point: bytes) -> None:
+    """The points of low order of RFC 7748 section 6.1, from either end: an answer cannot fail."""
+    raw = CVM.public.raw[:-32] + point
+    with rejects(ParseError, "sealing key", expected="no X25519 key of low order", got=point.hex()):
+        parse_sealing_key(raw)
+    request = seal_request("/v1/summary", b"", to=CVM.public, reply_to=raw, session=SESSION)
+    with rejects(ParseError, "sealing key", expected="no X25519 key of low order", got=point.hex()):
+        open_request(request, key=CVM, session=SESSION)
+
+
+def test_what_a_user_wrote_is_not_shown_by_chance() -> None:
+    request = open_request(sealed(b"words of mine"), key=CVM, session=SESSION)
+    assert request.content == b"words of mine"
+    assert "words of mine" not in repr(request)
 
 
 def test_a_caller_asks_for_paths_and_answers_with_statuses() -> None:

@@ -114,7 +114,12 @@ def test_the_largest_request_that_the_members_allow_is_within_the_limit_of_bytes
             f"a string of 0 to {MAX_SENDER} characters",
             f"^{MAX_SENDER + 1}$",
         ),
-        ({"messages": [MESSAGE | {"from": "a\nb"}]}, "request.messages[0].from", "one line", "n"),
+        (
+            {"messages": [MESSAGE | {"from": "a\nb"}]},
+            "request.messages[0].from",
+            "one line",
+            r"^U\+000A$",
+        ),
         ({"sentences": 0}, "request.sentences", f"1 to {MAX_SENTENCES}", "^0$"),
         ({"sentences": MAX_SENTENCES + 1}, "request.sentences", f"1 to {MAX_SENTENCES}", "^17$"),
         ({"sentences": True}, "request.sentences", "an integer", "a boolean"),

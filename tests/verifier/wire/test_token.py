@@ -152,6 +152,16 @@ def test_a_token_without_padding_needs_no_quotes() -> None:
     assert parse_authorization(f"PrivateToken token={encoded}") == token()
 
 
+def test_a_token_is_not_shown_by_chance() -> None:
+    """Whoever reads it in a log can spend it, or find out whose it was."""
+    for secret in (token().raw, token().nonce, token().authenticator):
+        assert repr(secret)[2:40] not in repr(token())
+    _, pending = request_token(
+        challenge(), token_key(), nonce=b"\x5a" * 32, factor=3, salt=bytes(48)
+    )
+    assert "ZZZZ" not in repr(pending)
+
+
 def test_wrong_callers_are_told() -> None:
     with pytest.raises(ValueError, match="a nonce of 31 bytes; 32 are needed"):
         token_input(nonce=bytes(31), challenge=CHALLENGE, key=token_key())

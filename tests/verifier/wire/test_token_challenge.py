@@ -155,6 +155,8 @@ def test_a_malformed_field_is_refused(field: str, what: str, expected: str, got:
         ("a.test", b"", ("",)),
         ("a.test", b"", ("a,b",)),
         ("a.test", b"", ("a",) * (MAX_ORIGINS + 1)),
+        ("a" * 65_536, b"", ()),
+        ("a.test", b"", ("a" * 65_536,)),
     ],
 )
 def test_what_no_challenge_can_say_is_not_written(

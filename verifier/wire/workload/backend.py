@@ -39,7 +39,7 @@ class Workload(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called where answers are counted and compared: lower-case letters."""
+        """What it is called where answers are compared: lower-case letters."""
 
     @property
     def path(self) -> str:

@@ -63,12 +63,9 @@ class Question:
     ) -> Question:
         """Read a question; ``senders`` are those of the session, ``asked`` the last one's terms."""
         turn = ASKING_UNSPACED.sub(" ", turn)
-        spoken = [plain(word) for word in words(turn)]
-        named = frozenset(
-            sender
-            for sender in senders
-            if _is_named(sender, spoken, [each for each in senders if each != sender], language)
-        )
+        spoken = frozenset(plain(word) for word in words(turn))
+        owners = Counter(word for each in set(senders) for word in set(map(plain, words(each))))
+        named = frozenset(each for each in senders if _is_named(each, spoken, owners, language))
         names = {word for sender in named for word in map(stem, words(sender))}
         is_said = not phrases.saying.isdisjoint(spoken)
         passed = names | {stem(word) for word in phrases.asking | phrases.amount}
@@ -212,10 +209,9 @@ def _says_something(message: Message) -> bool:
     return bool(topics(message.text, language_of(message.text)))
 
 
-def _is_named(sender: str, spoken: Sequence[str], others: Sequence[str], language: str) -> bool:
+def _is_named(sender: str, spoken: frozenset[str], owners: Counter[str], language: str) -> bool:
     # Any word of "Ana Silva" names her, unless another sender has it too or it is a stop word.
-    common = {plain(word) for other in others for word in words(other)}
     return any(
-        plain(word) in spoken and plain(word) not in common and terms(word, language)
+        plain(word) in spoken and owners[plain(word)] == 1 and terms(word, language)
         for word in words(sender)
     )

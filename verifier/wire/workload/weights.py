@@ -88,19 +88,23 @@ def open_weights(raw: bytes, *, sha256: bytes) -> Weights:
 def parse_weights(raw: bytes) -> Weights:
     """Read a safetensors file. Raises UnsupportedError for another format, and ParseError."""
     what = "model weights"
-    for magic, name in _CARRIES_CODE:
-        if raw.startswith(magic):
-            raise UnsupportedError(what, expected="safetensors", got=name)
-    if raw.startswith(_OLD_PICKLE) and raw.endswith(b".") and raw[8:9] != b"{":
-        raise UnsupportedError(what, expected="safetensors", got="what looks like a pickle")
+    # Only what is none is looked at for another: the bytes before are a length, which may be any.
     if raw[8:9] != b"{":
-        raise UnsupportedError(what, expected="safetensors", got="another format")
+        raise UnsupportedError(what, expected="safetensors", got=_other_format(raw))
     (size,) = _LENGTH.unpack_from(raw)
     start = _LENGTH.size + size
     if size > MAX_HEADER or start > len(raw):
         most = min(MAX_HEADER, len(raw) - _LENGTH.size)
         raise ParseError(f"{what}: header", expected=f"at most {most} bytes", got=f"{size}")
     return Weights(raw, _parse_header(raw[_LENGTH.size : start], start, len(raw)))
+
+
+def _other_format(raw: bytes) -> str:
+    for magic, name in _CARRIES_CODE:
+        if raw.startswith(magic):
+            return name
+    is_old_pickle = raw.startswith(_OLD_PICKLE) and raw.endswith(b".")
+    return "what looks like a pickle" if is_old_pickle else "another format"
 
 
 def _parse_header(header: bytes, start: int, end: int) -> tuple[Tensor, ...]:

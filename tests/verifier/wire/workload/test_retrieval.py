@@ -34,6 +34,22 @@ def test_questions(turn: str, terms: tuple[str, ...], senders: set[str]) -> None
     assert question.senders == senders
 
 
+def test_many_senders_are_each_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else as many senders as a session may have would keep a CVM busy for minutes."""
+    read_texts: list[str] = []
+
+    def counting(text: str) -> tuple[str, ...]:
+        read_texts.append(text)
+        return words(text)
+
+    monkeypatch.setattr("verifier.wire.workload.retrieval.words", counting)
+    senders = tuple(f"{number} Family{number} Same" for number in range(300))
+    turn = "What did Family7 say about the Same cake?"
+    question = Question.read(turn, "en", PHRASES["en"], senders=senders, asked=())
+    assert question.senders == {senders[7]}
+    assert len(read_texts) < 3 * len(senders)
+
+
 def test_kinds() -> None:
     assert read("When is it?").wants_time
     assert read("How much is it?").wants_amount

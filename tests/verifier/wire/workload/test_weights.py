@@ -54,6 +54,14 @@ def test_safetensors_are_read_in_the_order_of_the_file() -> None:
     assert parse_weights(written({}, b"")).tensors == ()
 
 
+@pytest.mark.parametrize("size", [640, 896, 1152, 1408, 35_615])
+def test_a_length_that_looks_like_the_beginning_of_another_format(size: int) -> None:
+    """As 640, whose bytes 80 02 begin a pickle too."""
+    header = json.dumps(HEADER).encode().ljust(size)
+    raw = struct.pack("<Q", size) + header + bytes(19)
+    assert [tensor.name for tensor in parse_weights(raw).tensors] == ["a.weight", "b"]
+
+
 def test_other_bytes_than_the_release_names_are_not_looked_at() -> None:
     raw = pickle.dumps([1])
     expected, got = bytes(32).hex(), hashlib.sha256(raw).hexdigest()
