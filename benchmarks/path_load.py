@@ -1,6 +1,6 @@
 """What the private path costs, beside the same work asked directly and over plain HTTP.
 
-    python -m benchmarks.path_load [--requests N] [--clients N] [--rounds N]
+    python -m benchmarks.path_load [--requests N] [--clients N] [--rounds N] [--in-use]
 
 Starts every role and two nodes as processes, and two plain HTTP servers that answer the same
 requests with the same workload. In each round the clients, each a thread with one request under
@@ -17,7 +17,10 @@ connection.
 Memory is resident memory after a first round that is not counted, and at the end. ``per 100`` is
 growth for 100 requests through the path, ``second half`` the same from the middle of the run on:
 what settles grows less there, and a leak as much. Nodes answer the direct requests as well, and
-what they grow by then is not taken off.
+what they grow by then is not taken off. Resident memory settles slowly: what was freed stays with
+the allocator, in ever more pieces. ``--in-use`` shows what was not freed instead, to the byte
+(``tests/pipeline/in_use.py``), and is where a leak would show; the times are then not those of
+roles as they run.
 """
 
 from __future__ import annotations
@@ -25,7 +28,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import sys
 import tempfile
 import threading
@@ -36,15 +38,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks.log_load import started
 from tests import making
-from tests.evil.world import Address, World, make_world, running_cvm
+from tests.evil.world import Address, Cvm, World, make_world, running_cvm
+from tests.pipeline import in_use
 from tests.pipeline.roles import AUTHORITY, ISSUER_NAME, make_keys, run_keys, running
 from verifier.appraisal.policy import Policy
 from verifier.client.client import AttestedClient
@@ -61,6 +62,7 @@ from verifier.wire.workload.summary import summarise
 LOOPBACK, SECONDS, NODES = "127.0.0.1", 60.0, 2
 PLAIN, DIRECT, PATH = "plain HTTP", "node directly", "private path"
 SHOWN_ERRORS, SENTENCES = 5, 3
+TOLD = "in-use"
 _WHO = ("Ada", "Ben", "Chidi", "Dora", "Emeka")
 _WHAT = ("train", "hall", "cake", "projector", "budget", "poster", "van")
 _DOES = ("books", "pays for", "looks after", "asks about", "cannot find", "changes")
@@ -136,39 +138,6 @@ class Watched:
         self.endpoint.renew()
 
 
-class PlainServer(ThreadingHTTPServer):
-    request_queue_size = 128
-
-
-class PlainExchange(BaseHTTPRequestHandler):
-    """The workload of a node, and nothing that protects it."""
-
-    protocol_version = "HTTP/1.1"
-    # An answer in two packets would wait for the acknowledgement of the first.
-    wbufsize = -1
-    disable_nagle_algorithm = True
-
-    def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        answer = service.encode_summary_answer(summarise(service.parse_summary_request(raw)))
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", service.JSON_MEDIA_TYPE)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """A node says nothing either."""
-
-
-def serve_plain() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with PlainServer((LOOPBACK, 0), PlainExchange) as server:
-        print(f"listening on http://{LOOPBACK}:{server.server_address[1]}", flush=True)
-        server.serve_forever()
-    return 0
-
-
 @dataclass
 class Kind:
     """One way of asking: who asks so, and what it took, in seconds."""
@@ -231,6 +200,7 @@ class Place:
     nodes: tuple[Address, ...]
     plain: tuple[Address, ...]
     processes: dict[str, int]
+    measured: Callable[[str], float]
     watched: list[Watched] = field(default_factory=list)
 
     def kinds(self, clients: int) -> tuple[Kind, ...]:
@@ -263,22 +233,38 @@ class Place:
 
 
 @contextmanager
-def running_all(folder: Path) -> Iterator[Place]:
-    """Start roles, nodes and plain servers while the block runs."""
+def running_all(folder: Path, *, telling: bool) -> Iterator[Place]:
+    """Start roles, nodes and plain servers while the block runs; ``telling`` what is in use."""
     keys = make_keys(folder / "keys")
     account = run_keys("account", keys.folder, "load", "--per-day", 1_000_000)
     assert account.returncode == 0, account.stderr
     world = make_world(folder, keys)
     with ExitStack() as stack:
-        cvms = [stack.enter_context(running_cvm(world, folder / f"node-{n}")) for n in range(NODES)]
+        if telling:
+            os.environ.update(in_use.ENVIRONMENT)
+
+        def node(number: int) -> Cvm:
+            place = folder / f"node {number}"
+            if not telling:
+                return stack.enter_context(running_cvm(world, place))
+            module, more = in_use.__name__, (str(place / TOLD),)
+            return stack.enter_context(running_cvm(world, place, module=module, more=more))
+
+        cvms = [node(number) for number in range(NODES)]
         nodes = tuple(cvm.address for cvm in cvms)
-        plain = [started("-m", "benchmarks.path_load", "--plain") for _ in range(NODES)]
+        plain = [started("-m", "tests.plain_node") for _ in range(NODES)]
         addresses = tuple((LOOPBACK, stack.enter_context(each)[1]) for each in plain)
 
         def role(name: str, *arguments: object) -> str:
-            each = stack.enter_context(running(name, *arguments, folder=folder / name))
+            patch = in_use.patch(folder / name / TOLD) if telling else ""
+            each = stack.enter_context(running(name, *arguments, folder=folder / name, patch=patch))
             processes[name] = each.process.pid
             return each.url
+
+        def measured(name: str) -> float:
+            if telling:
+                return in_use.in_use(processes[name], folder / name / TOLD) / 1024
+            return resident(processes[name])
 
         processes: dict[str, int] = {}
         key_cdn = role("keycdn", *(f"--logged={place}" for place in world.logged))
@@ -293,7 +279,8 @@ def running_all(folder: Path) -> Iterator[Place]:
             authority=AUTHORITY,
             issuer_name=ISSUER_NAME,
         )
-        yield Place(world, deployment, account.stdout.strip(), nodes, addresses, processes)
+        bearer = account.stdout.strip()
+        yield Place(world, deployment, bearer, nodes, addresses, processes, measured)
 
 
 def resident(process: int) -> int:
@@ -309,11 +296,11 @@ class Memory:
     """KiB of every process by its name, when ``requests`` had gone through the path."""
 
     requests: int
-    resident: dict[str, int]
+    kib: dict[str, float]
 
     def growth(self, earlier: Memory, name: str) -> float:
         """KiB per 100 requests since then."""
-        grown = self.resident[name] - earlier.resident[name]
+        grown = self.kib[name] - earlier.kib[name]
         return grown * 100 / (self.requests - earlier.requests)
 
 
@@ -327,8 +314,7 @@ def load(kinds: Sequence[Kind], place: Place, total: int, rounds: int) -> list[M
             if number == 0:
                 kind.forget()
         done += part if number else 0
-        now = {name: resident(process) for name, process in place.processes.items()}
-        measured.append(Memory(done, now))
+        measured.append(Memory(done, {name: place.measured(name) for name in place.processes}))
         print(f"... round {number} of {rounds}", file=sys.stderr, flush=True)
     return measured
 
@@ -356,13 +342,13 @@ def show_times(kinds: Sequence[Kind]) -> Iterator[str]:
             )
 
 
-def show_memory(measured: Sequence[Memory]) -> Iterator[str]:
+def show_memory(measured: Sequence[Memory], of: str) -> Iterator[str]:
     first, middle, last = measured[0], measured[len(measured) // 2], measured[-1]
     titles = ("warm KiB", "end KiB", "per 100", "second half")
-    yield f"{'resident memory':24}" + "".join(f"{title:>14}" for title in titles)
-    for name in first.resident:
+    yield f"{of:24}" + "".join(f"{title:>14}" for title in titles)
+    for name in first.kib:
         yield (
-            f"{name:24}{first.resident[name]:>14}{last.resident[name]:>14}"
+            f"{name:24}{first.kib[name]:>14.0f}{last.kib[name]:>14.0f}"
             f"{last.growth(first, name):>+14.1f}{last.growth(middle, name):>+14.1f}"
         )
 
@@ -372,13 +358,12 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=500, help="of each kind")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5, help="at least 2")
-    parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--in-use", action="store_true", help="memory that was not freed")
     asked = parser.parse_args()
-    if asked.plain:
-        return serve_plain()
     if asked.rounds < 2 or asked.requests < asked.rounds or asked.clients < 1:
         parser.error("needs a client, two rounds, and a request in each")
-    with tempfile.TemporaryDirectory() as name, running_all(Path(name)) as place:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        place = stack.enter_context(running_all(Path(name), telling=asked.in_use))
         kinds = place.kinds(asked.clients)
         measured = load(kinds, place, asked.requests, asked.rounds)
         print(
@@ -389,7 +374,8 @@ def main() -> int:
     errors = [f"{kind.name}: {error}" for kind in kinds for error in kind.errors]
     # Without one answer of a kind there is no quantile to show.
     if all(kind.requests and kind.sessions for kind in kinds):
-        print(*show_times(kinds), *show_memory(measured), sep="\n")
+        of = "memory in use" if asked.in_use else "resident memory"
+        print(*show_times(kinds), *show_memory(measured, of), sep="\n")
     print(f"errors: {len(errors)}", *list(dict.fromkeys(errors))[:SHOWN_ERRORS], sep="\n  ")
     failed = sum(each.failed for each in place.watched)
     print(f"connections that failed and were replaced: {failed}")

@@ -189,6 +189,8 @@ class Gateway:
     def _go_on(self, request: ContinueTunnel) -> TunnelReply:
         try:
             records = self._tunnels.find(request.tunnel).go_on(request)
+        except TunnelsFullError as error:
+            return self._problem(429, error)
         except VerificationError as error:
             return self._problem(409, error)
         return TunnelAnswer(request.tunnel, records)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.role.secret_file import read_secret
 from verifier.errors import AuditError, PolicyError
 from verifier.tlog.json_object import JsonObject
 from verifier.tlog.strict import parse_json
@@ -29,8 +30,9 @@ _MAX_FILE = 4096
 def read_gateway_key(folder: Path) -> GatewayKey:
     """The private key in ``folder``. Raises PolicyError, without the content; and OSError."""
     path = folder / KEY_FILE
+    raw = read_secret(path, limit=_MAX_FILE)
     try:
-        document = JsonObject(parse_json(_read(path, _MAX_FILE), what=str(path)), what=str(path))
+        document = JsonObject(parse_json(raw, what=str(path)), what=str(path))
         key_id = document.integer("keyId", maximum=255)
         secret = document.hex("secret", size=SECRET_SIZE)
         document.end()
@@ -41,9 +43,5 @@ def read_gateway_key(folder: Path) -> GatewayKey:
 
 def read_issuer_key(path: Path) -> TokenKey:
     """The public key of an issuer, as clients are given it. Raises ParseError, and OSError."""
-    return parse_token_key(_read(path, TOKEN_KEY_SIZE))
-
-
-def _read(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
-        return file.read(most + 1)
+        return parse_token_key(file.read(TOKEN_KEY_SIZE + 1))

@@ -28,7 +28,9 @@ __all__ = [
     "GATHER_SECONDS",
     "IDLE_SECONDS",
     "LIFE_SECONDS",
+    "MAX_AT_A_TIME",
     "MAX_TUNNELS",
+    "SPEAK_SECONDS",
     "WAIT_SECONDS",
     "Tunnel",
     "TunnelEndedError",
@@ -38,6 +40,12 @@ __all__ = [
 
 MAX_TUNNELS = 512
 """Most tunnels at a time."""
+
+MAX_AT_A_TIME = 2
+"""Most requests of one tunnel: one that is answered, and one that came again meanwhile.
+
+More would keep threads waiting that other clients need.
+"""
 
 IDLE_SECONDS = 120.0
 """A tunnel that nobody used for so long is closed."""
@@ -51,6 +59,9 @@ WAIT_SECONDS = 2.0
 GATHER_SECONDS = 0.003
 """How long a CVM that has begun to speak may pause within one answer."""
 
+SPEAK_SECONDS = 1.0
+"""How long a CVM that has begun to speak may go on within one answer."""
+
 _CONNECT_SECONDS = 10.0
 _SEND_SECONDS = 10.0
 _CHUNK = 65_536
@@ -58,7 +69,7 @@ _SWEEP_SECONDS = 5.0
 
 
 class TunnelsFullError(VerificationError):
-    """There are as many tunnels as there may be."""
+    """There are as many tunnels, or requests in one, as there may be."""
 
 
 class TunnelEndedError(FetchError):
@@ -73,6 +84,7 @@ class Tunnel:
         self.opened = self.used = time.monotonic()
         self._connection = connection
         self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(MAX_AT_A_TIME)
         self._place = TunnelPlace(0, hashlib.sha256(first).digest())
         self._answer: bytes | None = None  # to the last request; None: the CVM has ended
 
@@ -85,9 +97,15 @@ class Tunnel:
     def go_on(self, request: ContinueTunnel) -> bytes:
         """What the CVM says to ``request``, or said to it before.
 
-        Raises VerificationError for a number that does not follow, and TunnelEndedError.
+        Raises VerificationError for a number that does not follow, TunnelsFullError for one request
+        too many at a time, and TunnelEndedError.
         """
-        with self._lock:
+        if not self._free.acquire(blocking=False):
+            expected = f"at most {MAX_AT_A_TIME} at a time"
+            raise TunnelsFullError("requests of the tunnel", expected=expected, got="one more")
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._free.release)
+            stack.enter_context(self._lock)
             self.used = time.monotonic()
             place = advance_tunnel(self._place, request)
             if place != self._place:
@@ -118,8 +136,8 @@ class Tunnel:
             return None
 
     def _receive(self, patience: float) -> bytes | None:
-        said = bytearray()
-        while len(said) < MAX_RECORDS and self._speaks(patience):
+        said, most = bytearray(), time.monotonic() + patience + SPEAK_SECONDS
+        while len(said) < MAX_RECORDS and time.monotonic() < most and self._speaks(patience):
             part = self._connection.recv(min(_CHUNK, MAX_RECORDS - len(said)))
             if not part:
                 return bytes(said) or None  # what came before the end is still delivered

@@ -19,7 +19,7 @@ from typing import Protocol
 from pipeline.role.problem import RefusalError
 from pipeline.role.store import open_store
 from verifier.errors import ParseError
-from verifier.tlog.strict import excerpt, parse_decimal, parse_hex, parse_utf8
+from verifier.tlog.strict import parse_decimal, parse_hex, parse_utf8
 
 __all__ = [
     "MAX_ACCOUNTS",
@@ -67,17 +67,20 @@ class AccountCheck(Protocol):
 
 
 def parse_accounts(raw: bytes) -> dict[bytes, Account]:
-    """Read a file of accounts: the SHA-256 of each secret, and whose it is. Raises ParseError."""
+    """Read a file of accounts: the SHA-256 of each secret, and whose it is.
+
+    Raises ParseError, which quotes nothing: a secret may stand there in place of its SHA-256.
+    """
     what = "accounts"
     lines = parse_utf8(raw, what=what).removesuffix("\n").split("\n") if raw else []
     if len(lines) > MAX_ACCOUNTS:
         raise ParseError(what, expected=f"at most {MAX_ACCOUNTS} lines", got=f"{len(lines)}")
     accounts: dict[bytes, Account] = {}
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if match is None:
             expected = "lines of name, tokens a day and SHA-256"
-            raise ParseError(what, expected=expected, got=excerpt(line))
+            raise ParseError(what, expected=expected, got=f"something else in line {number}")
         per_day = parse_decimal(match[2], what=f"tokens a day of {match[1]}", maximum=MAX_PER_DAY)
         accounts[parse_hex(match[3], what=what)] = Account(match[1], per_day)
     names = {account.name for account in accounts.values()}
@@ -89,7 +92,8 @@ def parse_accounts(raw: bytes) -> dict[bytes, Account]:
 class BearerAccounts:
     """Accounts by bearer secret; what each had today outlives the process in ``issued``.
 
-    Nothing is kept of a day that is over, and of today only a number. Raises FetchError.
+    Of today it keeps only a number, and of a day before nothing from the first token of today on.
+    Raises FetchError.
     """
 
     def __init__(
@@ -120,7 +124,9 @@ class BearerAccounts:
             )
         today = self._now().strftime("%Y-%m-%d")
         with self._lock:
-            self._store.execute("DELETE FROM issued WHERE day < ?", (today,))
+            if self._store.execute("DELETE FROM issued WHERE day < ?", (today,)).rowcount:
+                # Else the write-ahead log would keep the pages as they were.
+                self._store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             taken = self._store.execute(_TAKE, (account.name, today, account.per_day)).rowcount
         if not taken:
             raise RefusalError(

@@ -9,6 +9,7 @@ import secrets
 from http import HTTPStatus
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -16,6 +17,7 @@ from pipeline.issuer.accounts import AccountCheck
 from pipeline.role.counts import Counts
 from pipeline.role.exchange import Asked, Route
 from pipeline.role.problem import Answer, RefusalError
+from pipeline.role.secret_file import read_secret
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.wire.blind_signing import SignerKey, blind_sign, signer_key
 from verifier.wire.token_issuance import (
@@ -29,7 +31,7 @@ from verifier.wire.token_issuance import (
     encode_directory,
     parse_token_request,
 )
-from verifier.wire.token_key import TokenKey, encode_token_key, parse_token_key
+from verifier.wire.token_key import EXPONENT, TokenKey, encode_token_key, parse_token_key
 
 __all__ = ["COUNTED", "KEY_FILE", "REQUEST_PATH", "Issuing", "read_signer_key"]
 
@@ -41,20 +43,24 @@ KEY_FILE = "token-key.pem"
 
 REQUEST_PATH = "/token-request"
 
+_MAX_KEY_FILE = 8192
+
 
 def read_signer_key(folder: Path) -> SignerKey:
     """The private key in ``folder``, PKCS #8 in PEM. Raises PolicyError, and OSError."""
     path = folder / KEY_FILE
-    expected = "an RSA key for tokens, of 2048 bits"
+    raw = read_secret(path, limit=_MAX_KEY_FILE)
+    expected = f"an RSA key for tokens, of 2048 bits, with the exponent {EXPONENT}, no password"
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(raw, password=None)
         if not isinstance(key, RSAPrivateKey):
             raise PolicyError(str(path), expected=expected, got="a key of another kind")
         numbers = key.private_numbers()
-        exponent = numbers.public_numbers.e
+        if numbers.public_numbers.e != EXPONENT:
+            raise PolicyError(str(path), expected=expected, got="a key with another exponent")
         encode_token_key(numbers.public_numbers.n)
-        return signer_key(prime_p=numbers.p, prime_q=numbers.q, exponent=exponent)
-    except ValueError:
+        return signer_key(prime_p=numbers.p, prime_q=numbers.q, exponent=EXPONENT)
+    except (TypeError, UnsupportedAlgorithm, ValueError):  # TypeError: it has a password
         raise PolicyError(str(path), expected=expected, got="something else") from None
 
 
@@ -78,6 +84,7 @@ class Issuing:
                 media_type=REQUEST_MEDIA_TYPE,
                 limit=TOKEN_REQUEST_SIZE,
                 answer=self.issue,
+                takes_authorization=True,
             ),
             Route(
                 method="GET",

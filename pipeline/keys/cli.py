@@ -1,7 +1,7 @@
 """The command line of the keys: ``init`` once, then ``account`` for everybody who may have tokens.
 
 The files are those that the roles read, and clients and the log are given: see
-docs/operator-guide.md.
+docs/spec/path-roles.md.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def init(directory: Path, *, origin: str, issuer_name: str | None, days: int) ->
     try:
         encode_token_challenge(issuer_name=issuer, context=b"", origins=(origin,))
         _make(directory, start, start + timedelta(days=days))
-    except (AuditError, ValueError) as error:
+        _write(directory / "path.json", _json({"authority": origin, "issuerName": issuer}), 0o644)
+    except (AuditError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    _write(directory / "path.json", _json({"authority": origin, "issuerName": issuer}), 0o644)
     click.echo(f"made keys in {directory}; publish {directory}/key-configuration/*.json", err=True)
 
 
@@ -73,13 +73,21 @@ def account(directory: Path, name: str, *, per_day: int) -> None:
         message = f"a name like {_ACCOUNT.pattern}"
         raise click.BadParameter(message)
     accounts = directory / "issuer" / "accounts"
-    lines = accounts.read_text("ascii").splitlines()
-    if any(line.startswith(f"{name} ") for line in lines):
-        message = f"{name} has an account"
-        raise click.ClickException(message)
     bearer = secrets.token_hex(_BEARER_SIZE)
-    with accounts.open("a", encoding="ascii") as file:
-        file.write(f"{name} {per_day} {sha256(bearer.encode()).hexdigest()}\n")
+    line = f"{name} {per_day} {sha256(bearer.encode()).hexdigest()}\n"
+    try:
+        with accounts.open("r+", encoding="utf-8") as file:
+            known = file.read()
+            if any(each.startswith(f"{name} ") for each in known.splitlines()):
+                message = f"{name} has an account"
+                raise click.ClickException(message)
+            # A hand that edited the file may have left out the end of its last line.
+            file.write("\n" + line if known and not known.endswith("\n") else line)
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    except UnicodeDecodeError:
+        message = f"{accounts} is no text"
+        raise click.ClickException(message) from None
     click.echo(bearer)
 
 

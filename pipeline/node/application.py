@@ -143,6 +143,7 @@ class Application:
 
     def _sealed(self, body: bytes, peer: Peer) -> Answer:
         opened = peer.seals.open(body)
+        self._counters.add("requests_sealed")
         # From here on nothing is said in the open, not even that a request was refused.
         inner = self._work(opened.request.path, opened.request.content, peer.session)
         if len(inner.body) > MAX_RESPONSE:
@@ -153,14 +154,13 @@ class Application:
     def _work(self, path: str, content: bytes, session: Session) -> Answer:
         workload = self._workloads.get(path)
         if workload is None:
-            return self._refuse(HTTPStatus.NOT_FOUND, "path", list(self._workloads), path)
+            expected = " or ".join(self._workloads)
+            error = ParseError("path", expected=expected, got=excerpt(path))
+            return problem(HTTPStatus.NOT_FOUND, error)
         try:
-            answer = workload.answer(content, session)
+            return _json(workload.answer(content, session))
         except ParseError as error:
-            self._counters.add("requests_refused")
             return problem(HTTPStatus.BAD_REQUEST, error)
-        self._counters.add(workload.name)
-        return _json(answer)
 
     def _read_counters(self, body: bytes, _peer: Peer) -> Answer:
         if body:

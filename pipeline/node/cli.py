@@ -27,7 +27,7 @@ _REFUSED = 1  # exit code
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until killed; 1 if the node refuses to serve, and 2 for a wrong command line."""
+    """Serve until killed; 1 if the node refuses or cannot serve, 2 for a wrong command line."""
     options = _parser().parse_args(arguments)
     with options.state_file.open("a", encoding="ascii") as state:
 
@@ -43,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
             announce(refusal_line(error))
             sys.stderr.write(f"{error}\n")
             return _REFUSED
-        run(server, address=options.listen, announce=announce)
+        try:
+            run(server, address=options.listen, announce=announce)
+        except OSError as error:
+            sys.stderr.write(f"{error}\n")
+            return _REFUSED
     return 0
 
 

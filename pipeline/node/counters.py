@@ -1,4 +1,7 @@
-"""The only log of a node: how often things happened, never what anybody said."""
+"""The only log of a node: how often things happened, never what anybody said.
+
+Anybody may read it between two requests of somebody else, so nothing under a seal is told apart.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import threading
 __all__ = ["NAMES", "Counters"]
 
 NAMES = (
-    "chats",
     "connections",
     "connections_refused",
     "evidence",
@@ -15,10 +17,12 @@ NAMES = (
     "failures",
     "handshakes_failed",
     "requests_refused",
-    "rewrites",
-    "summaries",
+    "requests_sealed",
 )
-"""What is counted. ``failures`` are bugs: a connection ended in an error that nobody foresaw."""
+"""What is counted. ``failures`` are bugs: a connection ended in an error that nobody foresaw.
+
+``requests_sealed`` opened, whatever they asked for; ``requests_refused`` were so in the open.
+"""
 
 
 class Counters:

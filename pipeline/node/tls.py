@@ -47,12 +47,12 @@ class Identity:
 
 
 def make_identity(role: str) -> Identity:
-    """A fresh P-256 key with a certificate that says nothing.
+    """A fresh P-256 key with a certificate that says nothing; ``role`` has 1 to 63 characters.
 
     What counts is the evidence. The validity is fixed: nobody in a guest can trust a clock.
     """
     key = generate_private_key(SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"cvm-audit {role}")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, role)])
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

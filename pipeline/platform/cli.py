@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP384R1,
     EllipticCurvePrivateKey,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -70,7 +72,17 @@ def _hex(
     return convert
 
 
-@click.group()
+class _Platform(click.Group):
+    """Says what is wrong with a file in one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (AuditError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Platform)
 def main() -> None:
     """A SIMULATED secure processor. What it signs proves nothing about hardware."""
 
@@ -117,7 +129,7 @@ def init(directory: Path, product: str) -> None:
 def crl(directory: Path, *, number: int, days_ago: int, revoke_signer: bool, out: Path) -> None:
     """Issue the vendor's revocation list, current for a year."""
     root = parse_simulated_root((directory / _ROOT).read_bytes())
-    key = load_pem_private_key((directory / _ARK_KEY).read_bytes(), password=None)
+    key = _private_key(directory / _ARK_KEY)
     if not isinstance(key, RSAPrivateKey) or key.public_key() != root.ark.public_key():
         message = f"{_ARK_KEY} does not belong to {_ROOT}"
         raise click.ClickException(message)
@@ -194,7 +206,7 @@ def serve(directory: Path, path: Path, **options: Any) -> None:
     line with the measurement in hex goes to stdout.
     """
     root = parse_simulated_root((directory / _ROOT).read_bytes())
-    vendor_key = load_pem_private_key((directory / _VENDOR_KEY).read_bytes(), password=None)
+    vendor_key = _private_key(directory / _VENDOR_KEY)
     if not isinstance(vendor_key, RSAPrivateKey):
         message = f"{_VENDOR_KEY} is no RSA key"
         raise click.ClickException(message)
@@ -269,11 +281,19 @@ def _chip_id(text: str | None, product: Product) -> bytes:
 
 
 def _chip_key(directory: Path, certificate: VekCertificate) -> EllipticCurvePrivateKey:
-    key = load_pem_private_key((directory / _CHIP_KEY).read_bytes(), password=None)
+    key = _private_key(directory / _CHIP_KEY)
     if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key:
         message = f"{_CHIP_KEY} does not belong to {_VEK}"
         raise click.ClickException(message)
     return key
+
+
+def _private_key(path: Path) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(path.read_bytes(), password=None)
+    except (TypeError, UnsupportedAlgorithm, ValueError):  # TypeError: it has a password
+        message = f"{path} is no private key without a password"
+        raise click.ClickException(message) from None
 
 
 def _write_secret(path: Path, key: RSAPrivateKey | EllipticCurvePrivateKey) -> None:

@@ -6,6 +6,7 @@ somebody.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterable
@@ -84,4 +85,5 @@ class Counts:
         line = json.dumps({"minute": minute, **members}, sort_keys=True).encode() + b"\n"
         with self._lock:
             if self._file is not None:
-                self._file.write(line)
+                with contextlib.suppress(OSError):  # a full disk ends no role, and no later line
+                    self._file.write(line)

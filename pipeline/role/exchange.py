@@ -33,7 +33,10 @@ MAX_THREADS = 64
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a route is given of a request. ``authorization`` is empty if there is no such field."""
+    """What a route is given of a request.
+
+    ``authorization`` is empty if there is no such field, or if the route does not take it.
+    """
 
     body: bytes
     authorization: str
@@ -51,6 +54,7 @@ class Route:
     media_type: str
     limit: int
     answer: Callable[[Asked], Answer]
+    takes_authorization: bool = False
 
 
 class Application:
@@ -72,7 +76,7 @@ class Application:
     async def _answer(self, request: Request) -> Answer:
         try:
             route = self._route(request)
-            asked = Asked(await _body(request, route), _only(request, "authorization"))
+            asked = Asked(await _body(request, route), _authorization(request, route))
             loop = asyncio.get_running_loop()
             answer = await loop.run_in_executor(self._threads, route.answer, asked)
         except RefusalError as refusal:
@@ -118,6 +122,10 @@ def _only(request: Request, name: str) -> str:
     """
     values = request.headers.getlist(name)
     return values[0] if len(values) == 1 else ""
+
+
+def _authorization(request: Request, route: Route) -> str:
+    return _only(request, "authorization") if route.takes_authorization else ""
 
 
 async def _body(request: Request, route: Route) -> bytes:

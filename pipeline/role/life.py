@@ -1,6 +1,6 @@
 """The life of a role: listen, give up rights, say where, serve until told to stop.
 
-Whatever the role reads it opens before it gives up its rights; afterwards it opens nothing.
+Whatever the role reads it opens before it gives up its rights, and none of its files afterwards.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import asyncio
 import codecs
 import functools
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import uvicorn
@@ -39,7 +40,7 @@ LISTENING = "LISTENING "
 """Begins the one line on stdout, once a role listens: ``LISTENING host:port``."""
 
 MAX_CONNECTIONS = 512
-"""Most connections at a time; a request on one more is answered with 503."""
+"""Most connections at a time; one more is closed at once."""
 
 MAX_HEAD = 8192
 """A request line with its fields that is not whole after so many bytes is refused."""
@@ -57,10 +58,10 @@ _FAREWELL = 5  # seconds for answers under way when the role is told to stop
 
 def run_role(
     options: RoleOptions, *, prepare: Callable[[], Sequence[Route]], counts: Counts
-) -> None:
+) -> NoReturn:
     """Serve what ``prepare`` returns until SIGTERM or SIGINT; it is called with all rights.
 
-    Raises click.ClickException where that cannot begin.
+    Then the process ends, with 0. Raises click.ClickException where that cannot begin.
     """
     logging.disable(logging.CRITICAL)  # libraries would write down requests and addresses
     limit()
@@ -75,6 +76,8 @@ def run_role(
         raise click.ClickException(str(error)) from None
     finally:
         counts.close()
+    # Not by returning: Python would wait for threads that wait for somebody else.
+    os._exit(0)
 
 
 def _listener(address: Address) -> socket.socket:
@@ -95,7 +98,6 @@ def _server(application: Application) -> uvicorn.Server:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_FAREWELL,
         h11_max_incomplete_event_size=MAX_HEAD,
@@ -121,13 +123,20 @@ def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 class _Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 with a deadline: it has none for a head, an answer or a slow reader."""
+    """uvicorn's HTTP/1.1 with a deadline: it has none for a head, an answer or a slow reader.
+
+    And with an end to the connections that it accepts. Its own limit (``limit_concurrency``) takes
+    any number of them, and refuses requests on all.
+    """
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # as its base class takes it
         super().connection_made(transport)
-        self._begin()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._begin()
 
     def on_response_complete(self) -> None:
         self._begin()

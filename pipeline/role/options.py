@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from pipeline.role.rights import MAX_UID
 from verifier.errors import AuditError
 from verifier.tlog.strict import parse_decimal
 
@@ -85,7 +86,7 @@ def role_options(command: _F) -> _F:
     """Add ``--listen``, ``--log``, ``--uid`` and ``--parent``, as keyword arguments."""
     for option in (
         click.option("--parent", type=click.IntRange(1), help="End with this parent process."),
-        click.option("--uid", type=click.IntRange(1), help="Become this user, as root."),
+        click.option("--uid", type=click.IntRange(1, MAX_UID), help="Become this user, as root."),
         click.option(
             "--log",
             required=True,

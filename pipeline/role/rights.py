@@ -9,7 +9,10 @@ import signal
 
 from verifier.errors import PolicyError
 
-__all__ = ["limit", "lower", "tie"]
+__all__ = ["MAX_UID", "limit", "lower", "tie"]
+
+MAX_UID = 2**32 - 2
+"""Highest number that a user or a group can have."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
 _MAX_FILES = 65_536
@@ -18,23 +21,25 @@ _MAX_FILES = 65_536
 def limit() -> None:
     """Files for the owner only, no dump of memory that holds keys, no new rights by programs.
 
-    And as many open files as we may have: each connection is one, each tunnel another.
+    And as many open files as we may have: each connection is one, each tunnel another. A limit of
+    0 stops no dump into a program (``core_pattern`` with a pipe); 1 does (Linux, fs/coredump.c).
     """
     os.umask(0o077)
     most = min(_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def lower(uid: int | None) -> None:
     """Become ``uid``, with the group of the same number and no other; None: stay who we are.
 
-    What is open stays open. Raises PolicyError unless we are root, or for uid 0.
+    What is open stays open. Raises PolicyError unless we are root, or for a uid that is none.
     """
     if uid is None:
         return
-    if os.geteuid() != 0 or uid == 0:
+    # The number after MAX_UID is -1 to the kernel: setresuid(2) takes it for "no change".
+    if os.geteuid() != 0 or not 1 <= uid <= MAX_UID:
         got = f"uid {os.geteuid()} that should become {uid}"
         raise PolicyError("--uid", expected="root that becomes somebody else", got=got)
     try:

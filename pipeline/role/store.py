@@ -12,7 +12,10 @@ from pathlib import Path
 
 from verifier.errors import FetchError
 
-__all__ = ["open_store"]
+__all__ = ["CACHE_KIB", "open_store"]
+
+CACHE_KIB = 256
+"""Most pages in memory, in KiB: of a large database a part, whose other pages are read again."""
 
 
 def open_store(path: Path, *, table: str) -> sqlite3.Connection:
@@ -27,6 +30,9 @@ def open_store(path: Path, *, table: str) -> sqlite3.Connection:
         store.execute("PRAGMA journal_mode=WAL")
         store.execute("PRAGMA synchronous=FULL")
         store.execute("PRAGMA temp_store=MEMORY")
+        store.execute("PRAGMA secure_delete=ON")  # else a page keeps what was deleted from it
+        # A negative number counts KiB, a positive one pages.
+        store.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         # Written now, so that the write-ahead log is made and locked while we may.
         store.execute("BEGIN IMMEDIATE")
         store.execute(table)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -13,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from pipeline.role.options import ADDRESS, FOLDER, Address
+from pipeline.role.rights import MAX_UID
 from pipeline.up.deployment import (
     FILE_NAME,
     Names,
@@ -106,7 +109,7 @@ def _by_role(
 )
 @click.option(
     "--first-uid",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_UID + 1 - len(ROLES)),
     default=FIRST_UID,
     show_default=True,
     help="As root: the users that the roles become are this one and the next three.",
@@ -120,23 +123,43 @@ def main(*, first_uid: int, same_user: bool, **options: Any) -> None:
     lowered = os.geteuid() == 0 and not same_user
     plan = _Plan(first_uid=first_uid if lowered else None, **options)
     signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        plan.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone_in(plan.directory):
+            _run(plan)
+    except KeyboardInterrupt:
+        pass
+    except (AuditError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Keep others out, who would take away what is said of our roles. Raises FetchError."""
+    with (directory / "lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what, expected = str(directory), "a folder that no other path runs in"
+            raise FetchError(what, expected=expected, got="one does") from None
+        yield
+
+
+def _run(plan: _Plan) -> NoReturn:
+    """Ends with KeyboardInterrupt when told to. Raises FetchError, ParseError and OSError."""
     roles: dict[str, Role] = {}
     deployment = plan.directory / FILE_NAME
     try:
-        plan.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         deployment.unlink(missing_ok=True)
         _start(plan, roles)
         click.echo(f"READY {deployment}")
         message = watch_roles(list(roles.values()))
         raise FetchError("path", expected="every role", got=message)
-    except KeyboardInterrupt:
-        pass
-    except (AuditError, OSError) as error:
-        raise click.ClickException(str(error)) from None
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        deployment.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever is there: the roles are to stop
+            deployment.unlink()
         stop_roles(list(roles.values()))
 
 

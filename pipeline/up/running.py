@@ -85,9 +85,9 @@ def watch_roles(roles: Sequence[Role]) -> str:
 
 
 def stop_roles(roles: Sequence[Role]) -> None:
-    """Tell all of ``roles`` to stop, and kill what still runs after ``STOP_SECONDS``.
+    """Tell all of ``roles`` to stop, the last started first, and kill what then still runs.
 
-    The first in the order of their start is told last, so that nobody talks to one that is gone.
+    That is after ``STOP_SECONDS``.
     """
     for role in reversed(roles):
         if role.process.poll() is None:

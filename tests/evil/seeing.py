@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Scope
 
-from pipeline.role import life
-from pipeline.role.exchange import Application
+from pipeline.role import exchange
+from pipeline.role.exchange import Route
 
 __all__ = ["client_of", "field_of", "see"]
-
-_FIELD = b"authorization"
 
 
 def see(read: Callable[[Scope], str]) -> None:
     """From now on let every route of this process find ``read`` of a request in its field."""
 
-    class Seeing(Application):
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            fields = [field for field in scope["headers"] if field[0] != _FIELD]
-            seen = (_FIELD, read(scope).encode("latin-1"))
-            await super().__call__({**scope, "headers": [*fields, seen]}, receive, send)
+    def seen(request: Request, _route: Route) -> str:
+        return read(request.scope)
 
-    vars(life)["Application"] = Seeing
+    vars(exchange)["_authorization"] = seen
 
 
 def client_of(scope: Scope) -> str:

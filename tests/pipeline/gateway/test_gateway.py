@@ -132,6 +132,21 @@ def test_a_sequence_that_does_not_follow_is_refused(client: Client, path_keys: P
     assert refusal(go_on(client, tunnel, 1, b"x")) == (409, what, "3, or 2 again", "1")
 
 
+def test_one_request_too_many_at_a_time_is_refused(
+    path_keys: PathKeys, cvm: Listener, tmp_path: Path
+) -> None:
+    options = path_keys.gateway_options(tmp_path / "spent.sqlite", [cvm.address])
+    with running("gateway", *options, folder=tmp_path) as gateway, ThreadPoolExecutor(6) as threads:
+        client = Client(gateway.url, path_keys.ohttp)
+        tunnel = opened(client, path_keys).tunnel
+        replies = list(threads.map(lambda _: go_on(client, tunnel, 1, b"quiet"), range(6)))
+        refused = [reply for reply in replies if reply != TunnelAnswer(tunnel, b"")]
+        what, expected = "requests of the tunnel", "at most 2 at a time"
+        assert {refusal(reply) for reply in refused} == {(429, what, expected, "one more")}
+        assert len(refused) < len(replies)
+        assert gateway.stop()["tunnels_full"] == len(refused)
+
+
 def test_an_unknown_or_closed_tunnel_is_refused(client: Client, path_keys: PathKeys) -> None:
     expected = (404, "tunnel", "one that is open", "another")
     assert refusal(go_on(client, bytes(16), 1, b"x")) == expected
@@ -397,7 +412,13 @@ def test_an_unusable_key_is_refused_without_its_content(
     genuine = (path_keys.folder / "gateway" / "ohttp-key.json").read_text("ascii")
     folder = tmp_path / "gateway"
     folder.mkdir()
-    (folder / "ohttp-key.json").write_text(spoil(genuine.replace('Id": ', 'Id": 99')))
+    path = folder / "ohttp-key.json"
+    path.touch(0o600)
+    path.write_text(spoil(genuine.replace('Id": ', 'Id": 99')))
     options = path_keys.gateway_options(tmp_path / "spent.sqlite", [("127.0.0.1", 9)])
     line = refused_start("gateway", *options, "--key", folder, "--log", tmp_path / "log")
     assert line.endswith("something else (expected a gateway's key)")
+    path.chmod(0o604)
+    line = refused_start("gateway", *options, "--key", folder, "--log", tmp_path / "log")
+    expected = "a regular file that only its owner can read (mode 0600)"
+    assert line == f"Error: {path}: -rw----r-- (expected {expected})"

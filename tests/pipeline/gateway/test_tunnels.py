@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -13,11 +14,13 @@ from pipeline.gateway import tunnels as module
 from pipeline.gateway.tunnels import (
     IDLE_SECONDS,
     LIFE_SECONDS,
+    MAX_AT_A_TIME,
     TunnelEndedError,
     Tunnels,
     TunnelsFullError,
 )
-from tests.pipeline.roles import Listener, echo, listening
+from tests.pipeline.roles import Listener, echo, listening, until
+from verifier.errors import VerificationError
 from verifier.wire.tunnel import MAX_RECORDS, ContinueTunnel
 
 
@@ -140,3 +143,47 @@ def test_silence_is_an_empty_answer(cvm: Listener, monkeypatch: pytest.MonkeyPat
     tunnel, said = tunnels.open(b"quiet")
     assert said == b""
     tunnels.close(tunnel.identifier)
+
+
+def test_a_tunnel_keeps_no_more_threads_waiting_than_one_and_a_retry(
+    cvm: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_SECONDS", 2.0)
+    tunnels = Tunnels([cvm.address])
+    tunnel, _ = tunnels.open(b"x")
+    silent = ContinueTunnel("gateway.example", tunnel.identifier, 1, b"quiet")
+    with ThreadPoolExecutor(MAX_AT_A_TIME) as threads:
+        waiting = [threads.submit(tunnel.go_on, silent) for _ in range(MAX_AT_A_TIME)]
+        until(lambda: tunnel._free._value == 0)
+        before = time.monotonic()
+        with pytest.raises(TunnelsFullError) as caught:
+            tunnel.go_on(silent)
+        assert time.monotonic() - before < 1
+        assert [each.result() for each in waiting] == [b"", b""]
+    assert caught.value.what == "requests of the tunnel"
+    assert (caught.value.expected, caught.value.got) == ("at most 2 at a time", "one more")
+    following = ContinueTunnel("gateway.example", tunnel.identifier, 2, b"on")
+    assert tunnel.go_on(following) == b"ON"
+    refused = ContinueTunnel("gateway.example", tunnel.identifier, 9, b"")
+    for _ in range(MAX_AT_A_TIME + 1):  # a refusal leaves its place free
+        with pytest.raises(VerificationError, match="sequence"):
+            tunnel.go_on(refused)
+    tunnels.close(tunnel.identifier)
+
+
+def test_a_cvm_that_never_pauses_does_not_keep_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHER_SECONDS", 5.0)
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(module, "SPEAK_SECONDS", 0.3)
+
+    def dribble(peer: socket.socket) -> None:
+        for _ in range(400):
+            peer.sendall(b"x")
+            time.sleep(0.02)
+
+    with listening(dribble) as cvm:
+        tunnels, start = Tunnels([cvm.address]), time.monotonic()
+        tunnel, said = tunnels.open(b"x")
+        assert said
+        assert time.monotonic() - start < 4  # and not 8
+        tunnels.close(tunnel.identifier)

@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from tests.pipeline.roles import (
     Client,
@@ -168,7 +177,28 @@ def test_an_unusable_key_is_refused_without_its_content(tmp_path: Path) -> None:
     folder = tmp_path / "issuer"
     folder.mkdir()
     options = ("--key", folder, "--accounts", os.devnull, "--issued", tmp_path / "issued")
-    (folder / "token-key.pem").write_text("secret words")
+    path = folder / "token-key.pem"
+    path.touch(0o600)
+    usual = rsa.generate_private_key(65_537, 2048)
+    for content, got in (
+        (b"secret words", "something else"),
+        (pem(usual, BestAvailableEncryption(b"x")), "something else"),
+        (pem(rsa.generate_private_key(65_537, 3072)), "something else"),
+        (pem(rsa.generate_private_key(3, 2048)), "a key with another exponent"),
+        (pem(Ed25519PrivateKey.generate()), "a key of another kind"),
+    ):
+        path.write_bytes(content)
+        line = refused_start("issuer", *options, "--log", tmp_path / "log")
+        expected = "an RSA key for tokens, of 2048 bits, with the exponent 65537, no password"
+        assert line == f"Error: {path}: {got} (expected {expected})"
+    path.write_bytes(pem(usual))
+    path.chmod(0o640)
     line = refused_start("issuer", *options, "--log", tmp_path / "log")
-    assert "an RSA key for tokens" in line
-    assert "secret" not in line
+    expected = "a regular file that only its owner can read (mode 0600)"
+    assert line == f"Error: {path}: -rw-r----- (expected {expected})"
+
+
+def pem(
+    key: rsa.RSAPrivateKey | Ed25519PrivateKey, lock: KeySerializationEncryption | None = None
+) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock or NoEncryption())

@@ -75,6 +75,14 @@ def test_a_name_that_is_no_host_makes_no_keys(tmp_path: Path) -> None:
     assert not (tmp_path / "k").exists()
 
 
+def test_where_no_folder_can_be_made_there_are_no_keys(tmp_path: Path) -> None:
+    (tmp_path / "k").write_text("a file")
+    done = run_keys("init", tmp_path / "k" / "deeper", "--origin", "gateway.example")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: [Errno 20] Not a directory")
+    assert done.stderr.count("\n") == 1
+
+
 def test_accounts_are_added(path_keys: PathKeys, tmp_path: Path) -> None:
     (tmp_path / "issuer").mkdir()
     accounts = tmp_path / "issuer" / "accounts"
@@ -91,5 +99,22 @@ def test_accounts_are_added(path_keys: PathKeys, tmp_path: Path) -> None:
     done = run_keys("account", tmp_path, "alice")
     assert (done.returncode, done.stdout) == (1, "")
     assert "alice has an account" in done.stderr
+    accounts.write_text(accounts.read_text("ascii").removesuffix("\n"))
+    assert run_keys("account", tmp_path, "carol").returncode == 0
+    named = [account.name for account in parse_accounts(accounts.read_bytes()).values()]
+    assert named == ["alice", "bob", "carol"]
     done = run_keys("account", tmp_path, "Al Ice")
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_without_a_file_of_accounts_there_is_no_account(tmp_path: Path) -> None:
+    path = tmp_path / "issuer" / "accounts"
+    path.parent.mkdir()
+    done = run_keys("account", tmp_path, "alice")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: [Errno 2] No such file or directory: '{path}'\n"
+    path.write_bytes(b"\xff")
+    done = run_keys("account", tmp_path, "alice")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {path} is no text\n"
+    assert path.read_bytes() == b"\xff"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL
 
+from pipeline.node.tls import make_context, make_identity
 from tests.pipeline.node.guests import ENTRY, PROOF, TABLE, Client, Node, node
 from verifier.evidence.report_data import report_data_of_session
 from verifier.evidence.snp_report import parse_report
+from verifier.release.statement import ROLE
 from verifier.wire.attested_tls import (
     EVIDENCE_MEDIA_TYPE,
     EVIDENCE_PATH,
@@ -84,6 +87,13 @@ def test_a_certificate_says_nothing_and_its_key_is_new_with_each_start(served: N
         assert client.certificate.not_valid_after_utc.year == 2099
         with Client(restarted.address) as other:
             assert other.certificate.public_key() != client.certificate.public_key()
+
+
+@pytest.mark.parametrize("role", ["a", "r" * 63])
+def test_a_role_of_any_length_has_a_certificate(role: str) -> None:
+    # RFC 5280, ub-common-name: 64 characters, and a role has at most 63.
+    assert re.fullmatch(ROLE, role)
+    make_context(make_identity(role))
 
 
 def test_the_hybrid_group_is_taken_where_it_is_offered(served: Node) -> None:

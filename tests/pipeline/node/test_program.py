@@ -128,6 +128,28 @@ def test_it_refuses_without_a_processor_or_release(tmp_path: Path) -> None:
         assert refusal(started) == line
 
 
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    arguments = files(tmp_path, guest_policy())
+    with processor_socket(tmp_path) as path, socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pipeline.node", *map(str, arguments)),
+                *("--processor-socket", str(path), "--listen", listen),
+                *("--state-file", str(tmp_path / "state")),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("[Errno 98] Address already in use")
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "state").read_text() == ""
+
+
 @pytest.mark.parametrize("address", ["8443", ":8443", "127.0.0.1:x", "127.0.0.1:65536", "a:-1"])
 def test_an_address_that_is_none_is_a_usage_error(address: str, tmp_path: Path) -> None:
     from pipeline.node.cli import main

@@ -6,12 +6,15 @@ import contextlib
 import errno
 import gc
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from OpenSSL import SSL
 
 from pipeline.node.application import Application, Peer
@@ -28,8 +31,9 @@ from tests.pipeline.node.guests import (
     report,
 )
 from tests.verifier.wire.workload.test_summary import CHAT
+from verifier.wire import sealed
 from verifier.wire.attested_tls import EVIDENCE_PATH, NONCE_MEDIA_TYPE
-from verifier.wire.sealed import MAX_SEALED, SEALED_MEDIA_TYPE, SEALED_PATH
+from verifier.wire.sealed import MAX_SEALED, SEALED_MEDIA_TYPE, SEALED_PATH, SealingKey
 from verifier.wire.service import (
     CHAT_PATH,
     COUNTERS_PATH,
@@ -143,7 +147,31 @@ def test_counters_are_all_that_is_kept(served: Node, client: Client) -> None:
     client.ask("POST", EVIDENCE_PATH, bytes(32), NONCE_MEDIA_TYPE)
     after = counted(served)
     changed = {name for name in NAMES if after[name] != before[name]}
-    assert changed == {"chats", "connections", "evidence", "requests_refused", "summaries"}
+    assert changed == {"connections", "evidence", "requests_sealed"}
+    assert after["requests_sealed"] == before["requests_sealed"] + 3
+    client.ask("GET", "/")
+    assert counted(served)["requests_refused"] == after["requests_refused"] + 1
+
+
+def test_counters_do_not_tell_what_was_asked_under_a_seal(served: Node) -> None:
+    words = encode_rewrite_request(RewriteRequest("i dont know", "formal"))
+    turn = encode_chat_request(ChatRequest((), "hi"))
+    changes: list[dict[str, int]] = []
+    with Client(served.address) as client:
+        client.work(SUMMARY_PATH, b"")  # asks for evidence first
+        for path, body, status in (
+            (SUMMARY_PATH, encode_summary_request(CHAT), 200),
+            (REWRITE_PATH, words, 200),
+            (CHAT_PATH, turn, 200),
+            (REWRITE_PATH, b"{", 400),
+            ("/v1/other", b"", 404),
+        ):
+            before = counted(served)
+            assert client.work(path, body).status == status
+            after = counted(served)
+            changes.append({name: after[name] - before[name] for name in NAMES})
+    assert all(change == changes[0] for change in changes)
+    assert changes[0]["requests_sealed"] == 1
 
 
 @pytest.mark.parametrize(
@@ -220,6 +248,18 @@ def test_a_seal_that_does_not_open_changes_nothing(client: Client) -> None:
     answer = client.ask("POST", SEALED_PATH, bytes(MAX_SEALED), SEALED_MEDIA_TYPE)
     assert (answer.status, answer.json["got"]) == (400, "it does not open")
     assert client.work(SUMMARY_PATH, encode_summary_request(CHAT)).status == 200
+
+
+def test_what_was_sealed_is_not_quoted_where_nothing_is(client: Client) -> None:
+    key, place = client._agree()
+    own = SealingKey(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate())
+    path = f"/{CANARY}?".encode()
+    plain = sealed._padded(own.public.raw + struct.pack("> H", len(path)) + path)
+    raw = sealed._SUITE.encrypt(plain, key.key, place.context(sealed._REQUEST, b""))
+    answer = client.ask("POST", SEALED_PATH, raw, SEALED_MEDIA_TYPE)
+    assert (answer.status, answer.json["field"]) == (400, "sealed request")
+    assert answer.json["expected"] == f"a path like {sealed.PATH}"
+    assert answer.json["got"] == f"another of {len(path)} bytes"
 
 
 def test_a_sealed_request_is_taken_once(served: Node) -> None:

@@ -121,6 +121,28 @@ def test_a_foreign_chip_key_is_refused(platform: Path, tmp_path: Path) -> None:
     assert "does not belong to vek.der" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("root.json", None, "Error: [Errno 2] No such file or directory: '{}/root.json'"),
+        ("root.json", b"{", "Error: SNP root: "),
+        ("vendor-key.pem", b"no key", "Error: {}/vendor-key.pem is no private key without a pass"),
+    ],
+)
+def test_an_unusable_file_is_said_in_one_line(
+    platform: Path, tmp_path: Path, name: str, content: bytes | None, line: str
+) -> None:
+    folder = tmp_path / "spoiled"
+    shutil.copytree(platform, folder)
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    result = run("serve", folder, "--socket", tmp_path / "s", "--measurement", "11" * 48)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(line.format(folder))
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_platform_is_a_program() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.platform", "--help"],

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import IPAddress
 
-from tests.pipeline.roles import Listener, Reply, Running, listening, refused_start, running
+from tests.pipeline.roles import (
+    SECONDS,
+    Listener,
+    Reply,
+    Running,
+    listening,
+    refused_start,
+    running,
+    until,
+)
+from tests.verifier.client.test_web import certificate
 from verifier.wire.ohttp_media import KEY_PROBLEM, MAX_ENCAPSULATED_REQUEST
 
 REQUEST, RESPONSE = "message/ohttp-req", "message/ohttp-res"
@@ -197,6 +211,20 @@ def test_a_gateway_that_never_answers_is_given_up(tmp_path: Path) -> None:
         assert post(relay).refusal[:2] == (504, "gateway-silent")
 
 
+def test_a_relay_that_waits_for_its_gateway_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    with (
+        listening(hold) as mute,
+        running("relay", "--gateway", mute.url, folder=tmp_path) as relay,
+        socket.create_connection(relay.address, timeout=SECONDS) as client,
+    ):
+        head = f"POST / HTTP/1.1\r\nHost: r\r\nContent-Type: {REQUEST}\r\nContent-Length: 1\r\n\r\n"
+        client.sendall(head.encode() + b"x")
+        until(lambda: mute.accepted)
+        told = time.monotonic()
+        assert relay.stop()["gateway_silent"] == 0
+        assert time.monotonic() - told < 15  # and not GATEWAY_SECONDS
+
+
 def test_other_media_types_do_not_pass(relay: Running, gateway: Gateway) -> None:
     for media_type in ("message/ohttp-res", "message/bhttp", f"{REQUEST}; x=1", REQUEST.upper()):
         reply = post(relay, Content_Type=media_type)
@@ -226,6 +254,40 @@ def test_proxies_of_the_environment_do_not_count(
     with running("relay", "--gateway", listener.url, folder=tmp_path) as relay:
         assert post(relay).status == 200
     assert len(gateway.captured) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "status"),
+    [("127.0.0.1", True, 200), ("127.0.0.1", False, 504), ("127.0.0.2", True, 504)],
+)
+def test_a_gateway_with_tls_is_verified_by_the_roots_of_the_start(  # noqa: PLR0917 - fixtures
+    gateway: Gateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    trusted: bool,
+    status: int,
+) -> None:
+    pem, roots = certificate(tmp_path, IPAddress(ip_address(name))), tmp_path / "roots.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    def serve(peer: socket.socket) -> None:
+        with context.wrap_socket(peer, server_side=True) as tls:
+            gateway.serve(tls)
+
+    roots.write_bytes(pem.read_bytes() if trusted else b"")
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys of sessions"))
+    with listening(serve) as listener:
+        url = listener.url.replace("http:", "https:")
+        with running("relay", "--gateway", url, folder=tmp_path / "relay") as relay:
+            roots.unlink()
+            assert [post(relay).status for _ in range(2)] == [status, status]
+            assert relay.stop()["failures"] == 0
+    assert len(gateway.captured) == (2 if status == 200 else 0)
+    assert not (tmp_path / "keys of sessions").exists()
 
 
 def test_counts_are_all_that_is_written_down(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,18 @@ def test_counts_are_written_when_they_changed(
     until(lambda: len(lines(log)) == 2)
     counts.close()
     assert len(lines(log)) == 2
+
+
+def test_a_full_disk_ends_no_role_and_no_later_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "INTERVAL", 0.02)
+    counts, before = Counts(()), set(threading.enumerate())
+    counts.keep(Path("/dev/full"))  # every write fails with ENOSPC
+    (writer,) = set(threading.enumerate()) - before
+    time.sleep(0.1)
+    counts.add_failure(ValueError())
+    assert writer.is_alive()
+    counts.close()
+    assert counts.read()["failures"] == 1
 
 
 def test_a_name_that_is_not_counted_is_a_bug() -> None:

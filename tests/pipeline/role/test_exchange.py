@@ -5,14 +5,20 @@ Tried on the issuer, whose routes take a body and none.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.role.counts import Counts
+from pipeline.role.exchange import Application, Asked, Route
 from pipeline.role.life import MAX_HEAD
+from pipeline.role.problem import Answer
 from tests.pipeline.roles import SECONDS, PathKeys, Running, received, running
 from verifier.wire.token_issuance import DIRECTORY_PATH, REQUEST_MEDIA_TYPE, TOKEN_REQUEST_SIZE
 
@@ -83,6 +89,43 @@ def test_a_body_has_one_media_type(role: Running) -> None:
         assert refused(role, post(fields + length, b"x")) == refusal
 
 
+@pytest.mark.parametrize(("takes", "given"), [(True, "Bearer x"), (False, "")])
+def test_a_route_is_given_the_authorization_only_if_it_takes_it(*, takes: bool, given: str) -> None:
+    seen: list[Asked] = []
+
+    def answer(asked: Asked) -> Answer:
+        seen.append(asked)
+        return Answer(HTTPStatus.OK, "text/plain", b"")
+
+    route = Route(
+        method="GET",
+        path="/",
+        media_type="",
+        limit=0,
+        answer=answer,
+        takes_authorization=takes,
+    )
+    fields = [(b"authorization", b"Bearer x"), (b"cookie", b"who=alice")]
+    scope: dict[str, object] = {
+        "type": "http",
+        "method": "GET",
+        "raw_path": b"/",
+        "headers": fields,
+    }
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    application = Application((route,), Counts(()))
+    asyncio.run(application({**scope, "query_string": b""}, receive, send))
+    assert seen == [Asked(b"", given)]
+    assert sent[0]["status"] == 200
+
+
 def test_a_slow_body_is_refused(role: Running) -> None:
     raw = post(f"{TYPE}Content-Length: {TOKEN_REQUEST_SIZE}\r\n", b"only this")
     expected = f"{TOKEN_REQUEST_SIZE} bytes within 0.4 s"
@@ -134,18 +177,23 @@ def test_a_connection_without_an_answer_is_cut(path_keys: PathKeys, tmp_path: Pa
             assert 0.4 < took < 10
 
 
-def test_beyond_the_most_connections_requests_are_refused(
+def test_beyond_the_most_connections_one_more_is_closed_and_the_others_are_served(
     path_keys: PathKeys, tmp_path: Path
 ) -> None:
     options = path_keys.issuer_options(tmp_path / "issued.sqlite")
     patch = "import pipeline.role.life as l; l.MAX_CONNECTIONS = 2"
+    asked = f"GET {DIRECTORY_PATH} HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n".encode()
     with (
         running("issuer", *options, folder=tmp_path, patch=patch) as role,
-        socket.create_connection(role.address, timeout=SECONDS),
-        socket.create_connection(role.address, timeout=SECONDS),
+        socket.create_connection(role.address, timeout=SECONDS) as first,
+        socket.create_connection(role.address, timeout=SECONDS) as second,
     ):
-        raw = role.send(f"GET {DIRECTORY_PATH} HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n".encode())
-        assert raw.startswith(b"HTTP/1.1 503 ")
+        with socket.create_connection(role.address, timeout=SECONDS) as third:
+            assert received(third) == b""
+        for client in (first, second):
+            client.sendall(asked)
+            assert received(client).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert role.send(asked).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_a_bug_is_counted_and_says_nothing(path_keys: PathKeys, tmp_path: Path) -> None:

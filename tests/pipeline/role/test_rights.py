@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.role.rights import lower
 from tests.pipeline.roles import (
     AUTHORITY,
     SECONDS,
@@ -25,6 +26,7 @@ from tests.pipeline.roles import (
     until,
 )
 from tests.running import ROOT
+from verifier.errors import PolicyError
 from verifier.wire.tunnel import CloseTunnel
 from verifier.wire.tunnel_answer import TunnelProblem
 
@@ -50,7 +52,7 @@ def test_every_role_gives_up_dumps_and_new_rights(tmp_path: Path) -> None:
         assert status(role.process.pid)["NoNewPrivs"] == "1"
         limits = Path(f"/proc/{role.process.pid}/limits").read_text()
         core = next(line.split() for line in limits.splitlines() if "core file" in line)
-        assert core[4:6] == ["0", "0"]
+        assert core[4:6] == ["1", "1"]  # 0 would not stop a dump into a program
         assert role.log.stat().st_mode & 0o777 == 0o600
 
 
@@ -66,7 +68,7 @@ def test_root_becomes_somebody_who_has_no_right_to_its_files(
             assert seen["Uid"].split() == [str(UID)] * 4
             assert seen["Gid"].split() == [str(UID)] * 4
             assert seen["Groups"].strip() == ""
-            assert seen["CapEff"] == "0" * 16
+            assert {seen[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Amb")} == {"0" * 16}
             client = Client(gateway.url, path_keys.ohttp)
             reply = client.ask(CloseTunnel(AUTHORITY, secrets.token_bytes(16)))
             assert isinstance(reply, TunnelProblem)
@@ -115,7 +117,16 @@ def test_only_root_can_become_somebody(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "that should become 61190 (expected root that becomes somebody else)" in done.stderr
-    assert "0 is not in the range" in refused_start("relay", *options, "--uid", "0")
+    for uid in (0, 2**32 - 1, 2**32):
+        assert f"{uid} is not in the range" in refused_start("relay", *options, "--uid", uid)
+
+
+@pytest.mark.parametrize("uid", [0, -1, 2**32 - 1, 2**32])
+def test_a_number_that_is_no_user_does_not_leave_us_who_we_are(uid: int) -> None:
+    # -1 and 2**32 - 1 are "no change" to setresuid(2): root would go on as root.
+    with pytest.raises(PolicyError) as caught:
+        lower(uid)
+    assert caught.value.got == f"uid {os.geteuid()} that should become {uid}"
 
 
 def test_a_role_ends_with_its_parent(tmp_path: Path) -> None:

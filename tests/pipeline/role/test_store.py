@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.role.store import open_store
+from pipeline.role.store import CACHE_KIB, open_store
 from verifier.errors import FetchError
 
 TABLE = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY)"
@@ -18,9 +18,15 @@ def test_what_is_written_is_there_again(tmp_path: Path) -> None:
         store.execute("INSERT INTO kept VALUES ('x')")
         modes = [
             store.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "locking_mode", "synchronous")
+            for name in (
+                "journal_mode",
+                "locking_mode",
+                "synchronous",
+                "secure_delete",
+                "cache_size",
+            )
         ]
-        assert modes == ["wal", "exclusive", 2]
+        assert modes == ["wal", "exclusive", 2, 1, -CACHE_KIB]
         assert not (tmp_path / "store-shm").exists()
     with contextlib.closing(open_store(tmp_path / "store", table=TABLE)) as store:
         assert store.execute("SELECT name FROM kept").fetchall() == [("x",)]

@@ -273,6 +273,30 @@ def test_a_role_that_does_not_start_is_told(path_keys: PathKeys, tmp_path: Path)
     assert not (tmp_path / "up" / "gateway").exists()
 
 
+def test_a_folder_has_one_path_at_a_time(path_keys: PathKeys, tmp_path: Path) -> None:
+    with up(tmp_path, path_keys, "--cvm", "127.0.0.1:9") as path:
+        before = path.file.read_bytes()
+        code, line = refused(tmp_path, path_keys, "--cvm", "127.0.0.1:9")
+        assert code == 1
+        assert (
+            line == f"Error: {path.folder}: one does (expected a folder that no other path runs in)"
+        )
+        assert path.file.read_bytes() == before
+        for role in ROLES:
+            said = (path.folder / role / "stdout").read_text("ascii")
+            assert said.startswith("LISTENING ")
+        assert all(alive(pid) for pid in path.pids.values())
+
+
+def test_a_folder_that_cannot_be_made_is_told(path_keys: PathKeys, tmp_path: Path) -> None:
+    (tmp_path / "up").write_text("a file")
+    code, line = refused(
+        tmp_path, path_keys, "--cvm", "127.0.0.1:9", "--dir", tmp_path / "up" / "x"
+    )
+    assert code == 1
+    assert line.startswith("Error: [Errno 20] Not a directory")
+
+
 def test_a_module_that_is_no_role_is_told(path_keys: PathKeys, tmp_path: Path) -> None:
     options = ("--cvm", "127.0.0.1:9", "--replace")
     code, line = refused(tmp_path, path_keys, *options, "keycdn=no.such.module")
