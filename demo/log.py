@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from demo.shell import command, run
 
-__all__ = ["last_line", "make_keys", "publish_and_fetch", "served_log"]
+__all__ = ["last_line", "make_keys", "publish", "publish_and_fetch", "served_log"]
 
 
 def make_keys() -> tuple[str, str]:
@@ -18,21 +18,18 @@ def make_keys() -> tuple[str, str]:
     return log, publisher.strip()
 
 
-def publish_and_fetch(*statements: str, key: str, beside: Mapping[str, str] | None = None) -> None:
-    """Log the statements, fetch the last of them back with its proof, and judge what came back.
+def publish(statement: str, *, url: str, key: str, output: str) -> str:
+    """Sign and log a statement, keep entry and proof, and give the index of the entry."""
+    options = f"--key @/publisher.key --log {url} --vkey {key} -o @/{output}"
+    return run(f"cvm-audit release publish @/{statement} {options}").strip()
 
-    ``beside`` are further statements by the folders in which their entries and proofs are kept.
-    """
+
+def publish_and_fetch(*statements: str, key: str) -> None:
+    """Log the statements, fetch the last of them back with its proof, and judge what came back."""
     with served_log() as url:
-        log = f"--log {url} --vkey {key}"
-        publish = "cvm-audit release publish"
-        for folder, statement in (beside or {}).items():
-            run(f"{publish} @/{statement} --key @/publisher.key {log} -o @/{folder}")
         for number, statement in enumerate(statements, start=1):
-            done = run(
-                f"{publish} @/{statement} --key @/publisher.key {log} -o @/published-{number}"
-            )
-        run(f"cvm-audit release fetch --index {done.strip()} {log} -o @/release")
+            index = publish(statement, url=url, key=key, output=f"published-{number}")
+        run(f"cvm-audit release fetch --index {index} --log {url} --vkey {key} -o @/release")
     entry = "@/release/entry.json --proof @/release/entry.tlog-proof"
     # The policy also asks for evidence, which is still to come: so far PARTIAL, exit 4.
     run(f"cvm-audit release verify {entry} --policy @/policy.toml", expect=(4,), show=last_line)

@@ -33,6 +33,7 @@ from tests.properties.naive_tree import naive_consistency, naive_inclusion, naiv
 from tests.properties.served_log import ServedLog
 from tests.verifier.release.stating import announcement, signed
 from verifier.fetch.log import LogReader
+from verifier.fetch.log_files import LogFiles
 from verifier.tlog.checkpoint import open_checkpoint
 from verifier.tlog.merkle import TreeHead, leaf_hash
 from verifier.tlog.proof import parse_tlog_proof
@@ -211,7 +212,7 @@ class ServedMachine(RuleBasedStateMachine):
 
     def _logged(self, *, start: int) -> list[bytes]:
         size = open_checkpoint(self._read("checkpoint"), keys=(self.key,)).tree.size
-        reader = LogReader(self.server.url)
+        reader = LogReader(LogFiles(self.server.url))
         return [reader.fetch_entry(index).entry for index in range(start, size)]
 
     @rule(place=PLACE)
@@ -238,7 +239,7 @@ class ServedMachine(RuleBasedStateMachine):
         if not self.order:
             return
         index = place % len(self.order)
-        logged = LogReader(self.server.url).fetch_entry(index)
+        logged = LogReader(LogFiles(self.server.url)).fetch_entry(index)
         assert logged.entry == self.order[index]
         assert parse_tlog_proof(logged.proof).hashes == naive_inclusion(index, self.hashes)
 

@@ -15,7 +15,6 @@ from verifier.appraisal.snp_hcl_checks import HclEvidence
 from verifier.cli.files import cache_folder, read_file
 from verifier.evidence.azure_evidence import parse_azure_evidence
 from verifier.evidence.certificate_table import (
-    CertificateTable,
     parse_certificate_table,
     split_report,
 )
@@ -23,13 +22,12 @@ from verifier.evidence.hcl import parse_hcl
 from verifier.evidence.snp_report import parse_report
 from verifier.evidence.vek_certificate import parse_vek_certificate
 from verifier.report.text import one_line
-from verifier.roots.snp_root import Product, VekKind
+from verifier.roots.snp_root import Product
 
 __all__ = ["Collected", "collected_options", "fetching_options", "with_fetched"]
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _CONTAINER_OPTIONS = ("hcl", "tpm_quote", "tpm_signature", "tpm_pcrs", "azure")
-_SIGNED_BY_VLEK = 1  # KEY_INFO.SIGNING_KEY
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -77,7 +75,7 @@ class Collected:
             click.echo(
                 f"cvm-audit: certificate table: {', '.join(table.names) or 'empty'}", err=True
             )
-            vek = vek if vek is not None else _vek_of_table(table, report)
+            vek = vek if vek is not None else table.vek_of(report)
             authorities += table.authorities
         return cls(
             report=report,
@@ -212,14 +210,6 @@ def _azure(options: Mapping[str, Any]) -> _Azure | None:
         pcrs=_read(options["tpm_pcrs"]),
     )
     return _Azure(evidence, None)
-
-
-def _vek_of_table(table: CertificateTable, report: bytes) -> bytes | None:
-    veks = [vek for kind in VekKind if (vek := table.vek(kind)) is not None]
-    if len(veks) < 2:
-        return veks[0] if veks else None
-    by_vlek = parse_report(report).signing_key == _SIGNED_BY_VLEK
-    return table.vek(VekKind.VLEK if by_vlek else VekKind.VCEK)
 
 
 def _arguments(options: Mapping[str, Any]) -> tuple[str, ...]:

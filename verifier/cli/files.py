@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -18,8 +19,10 @@ from verifier.evidence.bundle import MAX_MEMBER
 __all__ = [
     "UnusableFileError",
     "cache_folder",
+    "make_folder",
     "read_bundle",
     "read_file",
+    "replace_file",
     "write_directory",
     "write_file",
 ]
@@ -66,6 +69,26 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         finally:
             partial.unlink()
     except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless it is there. Raises UnusableFileError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from None
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file of ours whole, over an older one if there is one, or change nothing."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise _unusable(path, error) from None
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "instant_option",
     "judging_options",
     "load_policy",
+    "load_release_policy",
     "load_roots",
     "load_trusted_root",
     "nonce_option",
@@ -79,16 +80,19 @@ class Judging:
             trust_root=options["trust_root"],
         )
 
-    def conclude(self, verdict: Verdict, *, command: tuple[str, ...]) -> NoReturn:
+    def conclude(
+        self, verdict: Verdict, *, command: tuple[str, ...], connects: bool = False
+    ) -> NoReturn:
         """Write the verdict in every form that was asked for, and exit with its code.
 
-        ``command`` is the verb with its own arguments; the options of judging are added.
+        ``command`` is the verb with its own arguments; the options of judging are added, among them
+        ``--offline`` unless the command ``connects`` to somewhere.
         """
         judgement = Judgement(
             verdict=verdict,
             offline=self.offline,
             tool_version=__version__,
-            reverify=shlex.join((*_program(), *command, *self._arguments())),
+            reverify=shlex.join((*_program(), *command, *self._arguments(connects=connects))),
         )
         self.rendering.write(judgement, signed=self._signing())
         unmet = self.require_all and verdict.outcome is Outcome.PARTIAL
@@ -105,12 +109,12 @@ class Judging:
         publisher = read_key(self.vsa_key)
         return {"vsa": lambda statement: sign_summary(statement, publisher)}
 
-    def _arguments(self) -> tuple[str, ...]:
+    def _arguments(self, *, connects: bool) -> tuple[str, ...]:
         root = ("--trust-root", str(self.trust_root)) if self.trust_root is not None else ()
         nonce = ("--nonce", self.nonce.hex()) if self.nonce is not None else ()
         whole = ("--require-all",) if self.require_all else ()
         at = ("--at", f"{self.instant:%Y-%m-%dT%H:%M:%SZ}")
-        return (*root, *nonce, *whole, *at, "--offline")
+        return (*root, *nonce, *whole, *at, *(() if connects else ("--offline",)))
 
 
 def _program() -> tuple[str, ...]:
@@ -206,6 +210,21 @@ def policy_bytes(name: str) -> bytes:
 def load_policy(name: str) -> Policy:
     """Read a policy file or a built-in policy. Raises PolicyError (exit 2)."""
     return parse_policy(policy_bytes(name))
+
+
+def load_release_policy(name: str) -> Policy:
+    """A policy that says which log and whose keys count for a release.
+
+    Raises PolicyError (exit 2), also for one that names identities: `release verify` judges those.
+    """
+    policy = load_policy(name)
+    if policy.log is None or policy.release is None:
+        got = ", ".join(policy.require)
+        raise PolicyError("policy.require", expected="log and release", got=got)
+    if policy.release.identities:
+        expected = "keys of publishers; release verify judges identities"
+        raise PolicyError("policy.release.identities", expected=expected, got="identities")
+    return policy
 
 
 def load_roots(folder: Path | None) -> tuple[SnpRoot, ...]:

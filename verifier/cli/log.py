@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import click
 
-from verifier.cli.progress import Progress
-from verifier.errors import ParseError, UnsupportedError, VerificationError
-from verifier.fetch.entries import fetch_checkpoint, fetch_entries
+from verifier.cli.whole_log import read_entries
+from verifier.errors import ParseError, UnsupportedError
+from verifier.fetch.log_files import LogFiles
 from verifier.release.admission import AdmissionReplay, Rules
 from verifier.report.text import one_line
 from verifier.tlog.checkpoint import SignedCheckpoint, open_checkpoint
-from verifier.tlog.merkle import Frontier, leaf_hash
 from verifier.tlog.note import VerificationKey, parse_vkey
 
 __all__ = ["log"]
@@ -50,9 +49,10 @@ def admission(location: str, keys: tuple[VerificationKey, ...]) -> None:
     Exit codes: 0 every entry since the first policy is admitted, 1 one is not, or the log is
     not what it signed, 3 there is no policy in the log, or it could not be read.
     """
-    signed = open_checkpoint(fetch_checkpoint(location), keys=keys)
+    files = LogFiles(location)
+    signed = open_checkpoint(files.fetch_checkpoint(), keys=keys)
     replay = AdmissionReplay(origin=signed.origin)
-    policies = tuple(_replayed(location, signed, replay))
+    policies = tuple(_replayed(files, signed, replay))
     click.echo(f"origin {signed.origin}")
     click.echo(f"size {signed.tree.size}")
     click.echo(f"root {signed.tree.root.hex()}")
@@ -71,22 +71,14 @@ def admission(location: str, keys: tuple[VerificationKey, ...]) -> None:
 
 
 def _replayed(
-    location: str, signed: SignedCheckpoint, replay: AdmissionReplay
+    files: LogFiles, signed: SignedCheckpoint, replay: AdmissionReplay
 ) -> Iterator[tuple[int, Rules]]:
     """Each policy that came into force, and its index."""
-    progress = Progress(signed.tree.size, unit="entries")
-    frontier = Frontier()
-    for entries in fetch_entries(location, size=signed.tree.size):
-        for index, entry in enumerate(entries, frontier.size):
-            before = replay.rules
-            replay.add(entry)
-            if replay.rules is not before:
-                yield index, replay.rules
-        frontier = frontier.extended(map(leaf_hash, entries))
-        progress.reached(frontier.size)
-    if frontier.tree != signed.tree:
-        expected, got = signed.tree.root.hex(), frontier.tree.root.hex()
-        raise VerificationError("root of the entries", expected=expected, got=got)
+    for index, entry in read_entries(files, signed):
+        before = replay.rules
+        replay.add(entry)
+        if replay.rules is not before:
+            yield index, replay.rules
 
 
 def _described(index: int, rules: Rules) -> str:

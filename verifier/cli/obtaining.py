@@ -18,7 +18,7 @@ from verifier.fetch.artifacts import artifact_address, fetch_artifact, is_url
 from verifier.release.cvm_release import Artifact
 from verifier.report.text import one_line
 
-__all__ = ["artifacts", "file_names", "obtain_artifact"]
+__all__ = ["artifacts", "bring_artifact", "file_names", "obtain_artifact"]
 
 _MAX_ARTIFACT = 2 * 1024 * 1024 * 1024  # bytes
 
@@ -58,11 +58,20 @@ def artifacts(
     progress = Progress(len(wanted), unit="artifacts")
     for number, artifact in enumerate(wanted, start=1):
         target = output / names[artifact.name]
-        if not _is_there(target, artifact):
-            raw = obtain_artifact(artifact, places=places, offline=offline)
-            _write(target, raw)
+        bring_artifact(artifact, target, places=places, offline=offline)
         click.echo(f"{artifact.sha256.hex()}  {names[artifact.name]}")
         progress.reached(number)
+
+
+def bring_artifact(
+    artifact: Artifact, target: Path, *, places: tuple[str, ...], offline: bool
+) -> None:
+    """Write an artifact to ``target``, unless it is there already.
+
+    Raises VerificationError where the file is another, and what ``obtain_artifact`` raises.
+    """
+    if not _is_there(target, artifact):
+        _write(target, obtain_artifact(artifact, places=places, offline=offline))
 
 
 def file_names(listed: tuple[Artifact, ...]) -> dict[str, str]:

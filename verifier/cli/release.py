@@ -19,6 +19,7 @@ from verifier.cli.publishing import generate_key, read_key, sign_entry
 from verifier.cli.rebuilding import rebuild
 from verifier.errors import ParseError, PolicyError, UnsupportedError
 from verifier.fetch.log import LogReader, submit_entry
+from verifier.fetch.log_files import LogFiles
 from verifier.release.dsse import MAX_ENVELOPE
 from verifier.release.entry import parse_entry
 from verifier.report.text import one_line
@@ -114,12 +115,12 @@ def _sign(document: Path, keys: tuple[Path, ...]) -> bytes:
 
 @release.command()
 @click.option("--index", required=True, type=click.IntRange(0), help="Index of the entry.")
-@_log_option
+@click.option("--log", "location", required=True, metavar="URL|DIR", help="The log, or a copy.")
 @_vkey_option
 @_output_option
-def fetch(index: int, url: str, vkey: VerificationKey, output: Path) -> None:
+def fetch(index: int, location: str, vkey: VerificationKey, output: Path) -> None:
     """Fetch an entry from a log, with its proof. Judge them with `release verify`."""
-    logged = LogReader(url).fetch_entry(index)
+    logged = LogReader(LogFiles(location)).fetch_entry(index)
     _keep(output, logged.entry, logged.proof, vkey)
     click.echo(f"{output}: entry {index}, leaf {leaf_hash(logged.entry).hex()}", err=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from tests import making
 from tests.running import ROOT, Ran, cvm_audit
-from tests.verifier.drive.deployed import policy_text
+from tests.verifier.drive.deployed import policy_text, write_platform
 from tests.verifier.drive.test_drive_machine import ARTIFACTS
 from verifier.drive.artifacts import FILES
 
@@ -163,6 +164,25 @@ def test_a_machine_without_programs_determines_nothing(
     assert not bundle.exists()
     read = json.loads(verdict.read_text())
     assert (read["verdict"], read["exitCode"]) == ("NOT DETERMINED", 3)
+
+
+@pytest.mark.slow
+def test_a_boot_that_takes_long_says_that_it_goes_on(
+    given: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_platform(given / "simulated")
+    silent = '[ "$1" = --version ] && echo "QEMU emulator version 7.2.0" || exec /bin/sleep 7'
+    with tempfile.TemporaryDirectory() as programs:
+        # Where we are root QEMU is run by nobody, who has to get there.
+        Path(programs).chmod(0o755)
+        qemu = Path(programs) / "qemu-system-x86_64"
+        qemu.write_text(f"#!/bin/sh\n{silent}\n")
+        qemu.chmod(0o755)
+        monkeypatch.setenv("PATH", programs)
+        words = ("--direct", "--no-tamper", "--seconds", "60")
+        ran = drive(given, *words, "--platform", given / "simulated")
+    assert ran.code == 3
+    assert "cvm-audit: tcg: booting: goes on, 5 s" in ran.err.splitlines()
 
 
 def test_the_drive_can_be_repeated_as_it_was(
