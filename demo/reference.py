@@ -29,7 +29,7 @@ def main(reach: Reach) -> int:
     policy = policy_text("reference-cvm", log=log, publisher=publisher, path=True)
     write("policy.toml", policy)
     say("a release: the image of the reference CVM, built from pinned inputs")
-    _build(log, publisher)
+    _build(reach, log, publisher)
     say("the keys of the private path: the gateway's, and the issuer's of anonymous tokens")
     run("python -m pipeline.keys init @/keys --origin gateway.demo.invalid")
     run("python -m pipeline.platform init @/simulated --product Milan")
@@ -53,7 +53,7 @@ def main(reach: Reach) -> int:
     return code if reach is Reach.MACHINE else code or _PARTIAL
 
 
-def _build(log: str, publisher: str) -> None:
+def _build(reach: Reach, log: str, publisher: str) -> None:
     guest_policy = {
         "schema": "cvm-audit/guest-policy/v1",
         "role": "summariser",
@@ -64,8 +64,8 @@ def _build(log: str, publisher: str) -> None:
     }
     write("guest-policy.json", json.dumps(guest_policy, indent=2).encode())
     build = "python -m pipeline.image build -o @/image --policy @/guest-policy.json --offline"
-    # Everything here boots it nine times: with byte code each of them is a third faster.
-    run(f"{build} --store {STORE} --byte-code")
+    # It is booted nine times: with byte code, which needs a sandbox, each takes a quarter less.
+    run(f"{build} --store {STORE} {'' if reach is Reach.BOOT else '--byte-code'}")
     end = f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
     for version, security in (("0.9.0", 1), ("1.0.0", 2)):
         run(
@@ -76,22 +76,23 @@ def _build(log: str, publisher: str) -> None:
 
 
 def _drive(reach: Reach, url: str) -> None:
-    say(
-        "an auditor, with that log and a policy alone: takes the newest release and builds it again"
-    )
+    say("an auditor, with log and policy alone, takes the newest release")
+    if reach is not Reach.BOOT:
+        print(f"  it is built again, twice, from the inputs in {STORE}, and every byte is compared")
+    # What was built is not offered to the rebuild, but for the policy that went into it.
+    again = "" if reach is Reach.BOOT else f"--rebuild --store {STORE}"
     more = ""
-    if reach is Reach.MACHINE:
-        print(
-            "  two of it boot, and are asked through issuer, relay and gateway; promises are tried"
-        )
-    else:
+    if reach is Reach.PROCESS:
         print("  no QEMU here: its program runs in a sandbox, and nothing is measured at a boot")
         more = "--process --no-tamper"
-    # What was built is not offered to the rebuild, but for the policy that went into it.
+    else:
+        print(
+            "  two of it boot, are asked through issuer, relay and gateway, and promises are tried"
+        )
     run(
-        f"cvm-audit drive --log {url} --rebuild --store {STORE} --from @/image --work @/fetched"
+        f"cvm-audit drive --log {url} --from @/image {again} --work @/fetched"
         f" {_OPTIONS} --chat {_CHAT} --bundle @/bundle {more}",
-        expect=(0,) if reach is Reach.MACHINE else (_PARTIAL,),
+        expect=(_PARTIAL,) if reach is Reach.PROCESS else (0,),
         show=verdict,
     )
 
