@@ -27,7 +27,9 @@ def limit() -> None:
     os.umask(0o077)
     most = min(_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    # Nobody but root may raise a limit that is 0 already.
+    core = 0 if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

@@ -56,6 +56,22 @@ def test_every_role_gives_up_dumps_and_new_rights(tmp_path: Path) -> None:
         assert role.log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_limit_that_is_0_already_stays_so_and_ends_no_role() -> None:
+    program = f"""
+import os, resource
+from pipeline.role.rights import limit
+core = resource.RLIMIT_CORE
+resource.setrlimit(core, (0, 0))
+if os.geteuid() == 0:
+    os.setresuid({UID}, {UID}, {UID})
+limit()
+print(resource.getrlimit(core))
+"""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "(0, 0)\n"), done.stderr
+
+
 @ROOT_ONLY
 def test_root_becomes_somebody_who_has_no_right_to_its_files(
     path_keys: PathKeys, private: Path
