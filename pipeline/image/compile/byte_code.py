@@ -27,7 +27,7 @@ _SPACE = 256 * 1024 * 1024  # bytes; the files of the image are 35 MB
 _SOURCE = ".py"
 _UNCHECKED = 0b01  # PEP 552: made from a hash, which nobody looks at when it is loaded
 _HEADER = struct.Struct("< 4s I 8s")
-_MODE = 0o755
+_OPEN, _PLAIN = 0o755, 0o644  # modes, whatever the umask
 
 
 def compile_byte_code(
@@ -57,20 +57,20 @@ def _lay_out(nodes: Mapping[str, Node], root: Path) -> None:
     root.mkdir()
     for path in ("", *(path for path, node in nodes.items() if node == Directory())):
         (root / path).mkdir(exist_ok=True)
-        (root / path).chmod(_MODE)  # whatever the umask
+        (root / path).chmod(_OPEN)
     (root / BUILD_FOLDER.removeprefix("/")).mkdir()
     for path, node in nodes.items():
         if isinstance(node, File):
             with (root / path).open("xb") as file:
                 file.write(node.content)
-            (root / path).chmod(0o755 if node.executable else 0o644)
+            (root / path).chmod(_OPEN if node.executable else _PLAIN)
         elif isinstance(node, Symlink):
             (root / path).symlink_to(node.target)
 
 
 def _taken(out: Path, nodes: Mapping[str, Node]) -> Iterator[tuple[str, File]]:
     wanted = {
-        _cached(path): path
+        _cached(path)
         for path, node in nodes.items()
         if isinstance(node, File) and path.endswith(_SOURCE)
     }
